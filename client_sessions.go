@@ -1,0 +1,260 @@
+package seam
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/seam-go/seam/internal/transport"
+)
+
+// ClientSessionsService holds the operations on client sessions. It is the
+// field ClientSessions of a [Client], and as safe for concurrent use.
+//
+// See https://docs.seam.co/latest/api/client_sessions.
+type ClientSessionsService struct{ client *Client }
+
+// ClientSessionCreateParams says what a new session is for. All of it is
+// optional; a zero value is not sent.
+type ClientSessionCreateParams struct {
+	CustomerID          string    `json:"customer_id,omitzero"`
+	CustomerKey         string    `json:"customer_key,omitzero"`
+	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"` // your own ID of the user
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"`
+	UserIdentityID      string    `json:"user_identity_id,omitzero"`
+	ExpiresAt           time.Time `json:"expires_at,omitzero"`
+}
+
+// Create makes a new session. If UserIdentifierKey has a session already, that
+// is an [*APIError] of the type client_session_token_already_exists; see
+// [ClientSessionsService.GetOrCreate].
+//
+// Create is not safe to repeat. It is sent again only when the first request
+// surely had no effect, so an error may leave open whether there is a session.
+//
+// See https://docs.seam.co/latest/api/client_sessions/create.
+func (s *ClientSessionsService) Create(ctx context.Context, params ClientSessionCreateParams, opts ...Option) (*ClientSession, error) {
+	call := s.client.newCall("ClientSessions.Create", "/client_sessions/create", transport.RetryUnsent, opts)
+	params.ExpiresAt = params.ExpiresAt.UTC()
+	return call.clientSession(ctx, params)
+}
+
+// Delete deletes a session for good, its record included.
+//
+// It is safe to repeat. Where an answer was lost on the way, the next attempt
+// may find the session gone already and end in [ErrNotFound], with more than
+// one in the Attempts of its [*APIError].
+//
+// See https://docs.seam.co/latest/api/client_sessions/delete.
+func (s *ClientSessionsService) Delete(ctx context.Context, clientSessionID string, opts ...Option) error {
+	call := s.client.newCall("ClientSessions.Delete", "/client_sessions/delete", transport.RetryTransient, opts)
+	return call.onClientSession(ctx, clientSessionID)
+}
+
+// ClientSessionGetParams names a session by its ID or by the user's key.
+type ClientSessionGetParams struct {
+	ClientSessionID   string `json:"client_session_id,omitzero"`
+	UserIdentifierKey string `json:"user_identifier_key,omitzero"`
+}
+
+// Get returns one session. It needs one of the params, unless the credential is
+// a client session token: such a token gets the session that it belongs to. The
+// error for a session that does not exist matches [ErrNotFound].
+//
+// It is safe to repeat.
+//
+// See https://docs.seam.co/latest/api/client_sessions/get.
+func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGetParams, opts ...Option) (*ClientSession, error) {
+	call := s.client.newCall("ClientSessions.Get", "/client_sessions/get", transport.RetryTransient, opts)
+	named := params != ClientSessionGetParams{}
+	call.need(named || call.credential == clientSessionToken, "ClientSessionID or UserIdentifierKey")
+	return call.clientSession(ctx, params)
+}
+
+// ClientSessionGetOrCreateParams says what the session is for. At least one
+// field is needed; a zero value is not sent.
+type ClientSessionGetOrCreateParams struct {
+	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"` // your own ID of the user
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"`
+	UserIdentityID      string    `json:"user_identity_id,omitzero"`
+	ExpiresAt           time.Time `json:"expires_at,omitzero"`
+}
+
+// GetOrCreate returns the session with these characteristics, and makes one if
+// there is none.
+//
+// It is safe to repeat with a UserIdentifierKey, which leads to one and the same
+// session each time. Without one it is sent again only when the first request
+// surely had no effect, as [ClientSessionsService.Create] is.
+//
+// See https://docs.seam.co/latest/api/client_sessions/get_or_create.
+func (s *ClientSessionsService) GetOrCreate(ctx context.Context, params ClientSessionGetOrCreateParams, opts ...Option) (*ClientSession, error) {
+	retry := transport.RetryUnsent
+	if params.UserIdentifierKey != "" {
+		retry = transport.RetryTransient
+	}
+	call := s.client.newCall("ClientSessions.GetOrCreate", "/client_sessions/get_or_create", retry, opts)
+	call.need(params.UserIdentifierKey != "" || params.UserIdentityID != "" || !params.ExpiresAt.IsZero() ||
+		len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0, "at least one of the params")
+	params.ExpiresAt = params.ExpiresAt.UTC()
+	return call.clientSession(ctx, params)
+}
+
+// ClientSessionGrantAccessParams names a session by its ID or by the user's key,
+// and what it gets access to. At least one of either is needed.
+type ClientSessionGrantAccessParams struct {
+	ClientSessionID   string `json:"client_session_id,omitzero"`
+	UserIdentifierKey string `json:"user_identifier_key,omitzero"`
+
+	ConnectWebviewIDs   []string `json:"connect_webview_ids,omitempty"`
+	ConnectedAccountIDs []string `json:"connected_account_ids,omitempty"`
+	UserIdentityID      string   `json:"user_identity_id,omitzero"`
+}
+
+// GrantAccess gives a session access to more Connect Webviews, connected
+// accounts or to a user identity.
+//
+// It is safe to repeat.
+//
+// See https://docs.seam.co/latest/api/client_sessions/grant_access.
+func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSessionGrantAccessParams, opts ...Option) error {
+	call := s.client.newCall("ClientSessions.GrantAccess", "/client_sessions/grant_access", transport.RetryTransient, opts)
+	call.need(params.ClientSessionID+params.UserIdentifierKey != "", "ClientSessionID or UserIdentifierKey")
+	call.need(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0,
+		"ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID")
+	return call.send(ctx, params, false, decodeOK)
+}
+
+// ClientSessionListParams narrows a list down. A zero value does not.
+type ClientSessionListParams struct {
+	ClientSessionID          string `json:"client_session_id,omitzero"`
+	UserIdentifierKey        string `json:"user_identifier_key,omitzero"`
+	ConnectWebviewID         string `json:"connect_webview_id,omitzero"`
+	UserIdentityID           string `json:"user_identity_id,omitzero"`
+	WithoutUserIdentifierKey bool   `json:"without_user_identifier_key,omitzero"` // only those that have none
+}
+
+// List returns all sessions that match, of the whole workspace if params is
+// zero. For more than a few thousand, [ClientSessionsService.All] saves the
+// memory.
+//
+// It is safe to repeat.
+//
+// See https://docs.seam.co/latest/api/client_sessions/list.
+func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
+	call := s.client.newCall("ClientSessions.List", "/client_sessions/list", transport.RetryTransient, opts)
+	var sessions []ClientSession
+	err := call.send(ctx, params, false, func(r io.Reader) error {
+		sessions = []ClientSession{}
+		return walkClientSessions(r, func(s ClientSession) bool { sessions = append(sessions, s); return true })
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sessions, nil
+}
+
+// All returns the same sessions as [ClientSessionsService.List], one at a time
+// while they arrive, in constant memory. Each loop over it sends a request of
+// its own. An error ends the loop, as its last item beside a zero ClientSession.
+//
+// The time that the body of the loop takes counts towards no timeout:
+// [WithTimeout] bounds the wait for the answer, and then each wait for more of
+// it. All is safe to repeat, but is not sent again by itself once the first
+// part of the answer is there.
+//
+// See https://docs.seam.co/latest/api/client_sessions/list.
+func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
+	return func(yield func(ClientSession, error) bool) {
+		call := s.client.newCall("ClientSessions.All", "/client_sessions/list", transport.RetryTransient, opts)
+		err := call.send(ctx, params, true, func(r io.Reader) error {
+			return walkClientSessions(r, func(s ClientSession) bool { return yield(s, nil) })
+		})
+		if err != nil {
+			yield(ClientSession{}, err)
+		}
+	}
+}
+
+// Revoke ends a session: its token is refused from then on.
+//
+// It is safe to repeat. Like [ClientSessionsService.Delete] it may end in
+// [ErrNotFound] after a lost answer.
+//
+// See https://docs.seam.co/latest/api/client_sessions/revoke.
+func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID string, opts ...Option) error {
+	call := s.client.newCall("ClientSessions.Revoke", "/client_sessions/revoke", transport.RetryTransient, opts)
+	return call.onClientSession(ctx, clientSessionID)
+}
+
+// onClientSession sends an operation that takes nothing but a session's ID.
+func (c *call) onClientSession(ctx context.Context, id string) error {
+	c.need(id != "", "ClientSessionID")
+	return c.send(ctx, struct {
+		ClientSessionID string `json:"client_session_id"`
+	}{id}, false, decodeOK)
+}
+
+// clientSession sends an operation that answers with a session.
+func (c *call) clientSession(ctx context.Context, params any) (*ClientSession, error) {
+	var session *sentClientSession
+	err := c.send(ctx, params, false, func(r io.Reader) error {
+		var answer struct {
+			ClientSession *sentClientSession `json:"client_session"`
+		}
+		if err := transport.Decode(r, &answer); err != nil {
+			return err
+		}
+		session = answer.ClientSession
+		return session.check()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &session.ClientSession, nil
+}
+
+// walkClientSessions calls each with every session of a list until that
+// returns false.
+func walkClientSessions(r io.Reader, each func(ClientSession) bool) error {
+	errStop := errors.New("stopped")
+	session := new(sentClientSession) // one for all, as decoding makes it escape
+	err := transport.Walk(r, "client_sessions", func(dec *json.Decoder) error {
+		*session = sentClientSession{}
+		if err := dec.Decode(session); err != nil {
+			return err
+		}
+		if err := session.check(); err != nil {
+			return err
+		}
+		if !each(session.ClientSession) {
+			return errStop
+		}
+		return nil
+	})
+	if err == errStop {
+		return nil
+	}
+	return err
+}
+
+// sentClientSession is a session as the server writes it: device_count is a
+// JSON number, and may come as 1.0.
+type sentClientSession struct {
+	ClientSession
+	DeviceCount float64 `json:"device_count"`
+}
+
+// check completes the session, and refuses what is none.
+func (s *sentClientSession) check() error {
+	if s == nil || s.ClientSessionID == "" {
+		return errors.New("answer has no client session")
+	}
+	s.ClientSession.DeviceCount = int(s.DeviceCount)
+	return nil
+}

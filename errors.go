@@ -1,0 +1,194 @@
+package seam
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/seam-go/seam/internal/transport"
+)
+
+// What [errors.Is] finds in an error of this package. All but
+// [ErrInvalidParams] stand for an [*APIError].
+var (
+	ErrUnauthorized  = errors.New("seam: unauthorized")       // status 401
+	ErrForbidden     = errors.New("seam: forbidden")          // status 403
+	ErrNotFound      = errors.New("seam: not found")          // status 404
+	ErrConflict      = errors.New("seam: conflict")           // status 409
+	ErrRateLimited   = errors.New("seam: rate limited")       // status 429
+	ErrServer        = errors.New("seam: server error")       // status 5xx
+	ErrInvalidInput  = errors.New("seam: invalid input")      // type invalid_input: the server's validator
+	ErrInvalidParams = errors.New("seam: invalid parameters") // refused by this package
+)
+
+// invalid is an error that matches [ErrInvalidParams] and says only what is
+// wrong.
+type invalid string
+
+func (e invalid) Error() string        { return string(e) }
+func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
+
+// APIError is an answer of the server that is not what was asked for: one with
+// a status other than success, or a success that is cut short or lacks its
+// content. If the context ended while the next attempt was waited for, it is the
+// answer before, and matches the context's error too.
+//
+// Its text is one line, holds at most 200 bytes of what the server wrote, and
+// can be logged.
+type APIError struct {
+	Method     string // what was called: POST
+	Path       string // and where: /client_sessions/get
+	StatusCode int
+	Type       string // such as client_session_not_found; empty if the body is not Seam's
+	Message    string // for people; if the body is not Seam's, its first 200 bytes
+	RequestID  string // names the request to Seam's support
+
+	// ValidationErrors holds the messages of a refused input by field, as in
+	// user_identifier_key or connect_webview_ids.0. Those about the input as a
+	// whole are under the empty name.
+	ValidationErrors map[string][]string
+
+	// RetryAfter is how long the server asked to be left alone, 0 if it did not.
+	RetryAfter time.Duration
+	// Attempts is how many times the request was sent.
+	Attempts int
+
+	err error
+}
+
+// Error says what was called and what came back, in one line.
+func (e *APIError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seam: %s %s: %d", e.Method, e.Path, e.StatusCode)
+	kind := e.Type
+	if kind == "" {
+		kind = http.StatusText(e.StatusCode)
+	}
+	if kind != "" {
+		b.WriteString(" " + quote(kind))
+	}
+	if e.Message != "" {
+		b.WriteString(": " + quote(e.Message))
+	}
+	if e.err != nil {
+		b.WriteString(": " + quote(e.err.Error()))
+	}
+	if e.RequestID != "" {
+		b.WriteString(" (request " + quote(e.RequestID) + ")")
+	}
+	if e.RetryAfter != 0 {
+		fmt.Fprintf(&b, " (retry after %v)", e.RetryAfter)
+	}
+	b.WriteString(tries(e.Attempts))
+	return b.String()
+}
+
+// Unwrap returns why the answer could not be used or waited out, nil if the
+// answer itself is the error.
+func (e *APIError) Unwrap() error { return e.err }
+
+// Is reports whether target is the sentinel for e's status or type.
+func (e *APIError) Is(target error) bool {
+	switch target {
+	case ErrUnauthorized:
+		return e.StatusCode == http.StatusUnauthorized
+	case ErrForbidden:
+		return e.StatusCode == http.StatusForbidden
+	case ErrNotFound:
+		return e.StatusCode == http.StatusNotFound
+	case ErrConflict:
+		return e.StatusCode == http.StatusConflict
+	case ErrRateLimited:
+		return e.StatusCode == http.StatusTooManyRequests
+	case ErrServer:
+		return e.StatusCode >= 500
+	case ErrInvalidInput:
+		return e.Type == "invalid_input"
+	}
+	return false
+}
+
+// requestIDHeader is where the server names each request.
+const requestIDHeader = "Seam-Request-Id"
+
+// newAPIError makes the error of an answer; err says why the answer is not the
+// end of the matter, if it is not.
+func newAPIError(path string, answer transport.Answer, err error) *APIError {
+	e := &APIError{
+		Method:     http.MethodPost,
+		Path:       path,
+		StatusCode: answer.StatusCode,
+		RequestID:  answer.Header.Get(requestIDHeader),
+		RetryAfter: answer.RetryAfter,
+		Attempts:   answer.Attempts,
+		err:        err,
+	}
+	if answer.Success() {
+		return e
+	}
+	var body struct {
+		Error struct {
+			Type             string `json:"type"`
+			Message          string `json:"message"`
+			ValidationErrors any    `json:"validation_errors"`
+		} `json:"error"`
+	}
+	_ = json.Unmarshal(answer.Body, &body) // what does decode is taken, a type of the wrong kind beside it is not
+	e.Type, e.Message = body.Error.Type, body.Error.Message
+	e.addValidationErrors("", body.Error.ValidationErrors, 0)
+	if e.Type == "" && e.Message == "" {
+		e.Message = quote(string(answer.Body))
+	}
+	return e
+}
+
+// addValidationErrors flattens the tree of nodes that carry messages under
+// _errors and further nodes under the names of fields. It stops at a depth that
+// no input has, since names grow with it.
+func (e *APIError) addValidationErrors(name string, node any, depth int) {
+	children, _ := node.(map[string]any)
+	if depth > 32 {
+		return
+	}
+	for key, child := range children {
+		if key != "_errors" {
+			e.addValidationErrors(strings.TrimPrefix(name+"."+key, "."), child, depth+1)
+			continue
+		}
+		messages, _ := child.([]any)
+		for _, message := range messages {
+			if text, ok := message.(string); ok {
+				if e.ValidationErrors == nil {
+					e.ValidationErrors = map[string][]string{}
+				}
+				e.ValidationErrors[name] = append(e.ValidationErrors[name], text)
+			}
+		}
+	}
+}
+
+// quote makes a short line of what someone else wrote.
+func quote(text string) string {
+	const most = 200
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text))
+}
+
+// tries is the part of an error's text that says how often it was tried.
+func tries(attempts int) string {
+	if attempts < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d attempts)", attempts)
+}

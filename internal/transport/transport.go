@@ -1,0 +1,207 @@
+// Package transport is the one path to the wire: it sends a request, sends it
+// again when the request's own rule allows, reads the answer under a deadline
+// and a bound, and says what became of it. It knows HTTP and nothing of Seam.
+//
+// An attempt is one RoundTrip: it writes the request, reads the whole answer
+// and closes it. go-retryablehttp runs the attempts, and so never holds an open
+// body that it could drop, leak or return late. It takes its decisions from the
+// hooks of call, which trust only what the attempt itself has seen.
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// maxErrorBody bounds what is read of an answer that is not a success, in bytes.
+const maxErrorBody = 1 << 20
+
+// Request is one call: what to send, over what, and when to send it again.
+type Request struct {
+	Method string
+	URL    string
+	Header http.Header // handed over: the caller must not keep it
+	Body   []byte      // the bytes that every attempt sends
+
+	Retry      Retry
+	MaxRetries int
+	Timeout    time.Duration // of each attempt, its answer's body included
+
+	// HTTPClient is used as a pattern: its transport and cookies are used, its
+	// timeout and redirect policy are not, and it is never changed.
+	HTTPClient *http.Client
+	Logger     *slog.Logger // nil for no logs
+
+	// Decode reads a success to its end. An error of its own ends the call; a
+	// failure of the reader is one of the attempt, after which Decode may be
+	// called again for the next attempt's answer.
+	Decode func(io.Reader) error
+	// Stream says that Decode hands out what it reads as it goes: once it has
+	// begun the request is not sent again, and Timeout bounds each wait for
+	// more, so that the time Decode itself spends counts for nothing.
+	Stream bool
+	// KeepBody keeps the body of a success in the Answer too.
+	KeepBody bool
+}
+
+// Answer is what the server said last.
+type Answer struct {
+	StatusCode int // 0 if the last attempt got no answer
+	Header     http.Header
+	Body       []byte        // of a failure, up to 1 MiB; of a success with KeepBody alone
+	RetryAfter time.Duration // 0 if the server did not ask for a wait
+	Attempts   int           // how many times the request was sent
+}
+
+// Success reports whether the server accepted the request.
+func (a Answer) Success() bool { return a.StatusCode/100 == 2 }
+
+// Do sends r until an attempt succeeds or may not be repeated. The error says
+// why the last attempt gave no complete answer, why Decode refused it, or that
+// ctx ended; it is nil for any answer that was read to its end, a failure too.
+func Do(ctx context.Context, r *Request) (Answer, error) {
+	if ctx.Err() != nil {
+		return Answer{}, context.Cause(ctx)
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, r.Method, r.URL, r.Body)
+	if err != nil {
+		return Answer{}, err
+	}
+	req.Header = r.Header
+
+	c := &call{Request: r, http: *r.HTTPClient}
+	if c.next = c.http.Transport; c.next == nil {
+		c.next = http.DefaultTransport
+	}
+	c.http.Transport = c
+	c.http.Timeout = 0
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.client.HTTPClient = &c.http
+	c.client.RetryMax = r.MaxRetries
+	c.client.CheckRetry = c.checkRetry
+	c.client.Backoff = c.backoff
+
+	if resp, err := c.client.Do(req); err == nil {
+		resp.Body.Close() // http.NoBody, as every attempt leaves it
+	}
+	if ctx.Err() != nil && (c.waiting || c.err != nil) {
+		c.err = ended(ctx, c.err)
+	}
+	return c.answer, c.err
+}
+
+// call is one run of Do. It lies under the call's own http.Client as its
+// transport, where it also shields the connections of all other calls:
+// go-retryablehttp closes the idle ones after each failure, and call offers no
+// CloseIdleConnections to pass that on.
+type call struct {
+	*Request
+	client retryablehttp.Client
+	http   http.Client
+	next   http.RoundTripper
+
+	// What the last attempt left.
+	answer  Answer
+	err     error
+	refused bool          // err is Decode's own, not the reader's
+	wait    time.Duration // before the next attempt
+	waiting bool
+}
+
+// errTimeout is the cause that an attempt's own timer gives to its context.
+var errTimeout = errors.New("attempt timed out")
+
+// RoundTrip makes one attempt. What it learns goes into c; to go-retryablehttp
+// it gives a response without a body.
+func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.answer = Answer{Attempts: c.answer.Attempts + 1}
+	c.err, c.refused, c.waiting = nil, false, false
+
+	ctx, cancel := context.WithCancelCause(req.Context())
+	defer cancel(nil)
+	timer := time.AfterFunc(c.Timeout, func() { cancel(errTimeout) })
+	defer timer.Stop()
+
+	resp, err := c.next.RoundTrip(req.WithContext(ctx))
+	if err == nil && resp != nil {
+		err = c.read(resp, timer)
+		resp.Body = http.NoBody
+	}
+	if err != nil && context.Cause(ctx) == errTimeout {
+		err = fmt.Errorf("no complete answer within %v: %w", c.Timeout, context.DeadlineExceeded)
+	}
+	if c.err = err; resp != nil {
+		err = nil
+	}
+	return resp, err
+}
+
+// read takes in the answer and closes it.
+func (c *call) read(resp *http.Response, timer *time.Timer) error {
+	if resp.Body == nil { // as hand-made transports leave it
+		resp.Body = http.NoBody
+	}
+	defer resp.Body.Close()
+	c.answer.StatusCode, c.answer.Header = resp.StatusCode, resp.Header
+	c.answer.RetryAfter = retryAfter(resp)
+
+	b := &body{Reader: resp.Body, call: c}
+	if !c.answer.Success() {
+		var err error
+		c.answer.Body, err = io.ReadAll(io.LimitReader(b, maxErrorBody))
+		return err
+	}
+	if c.Stream {
+		timer.Stop()
+		b.timer = timer
+	}
+	err := c.Decode(b)
+	c.refused = err != nil && b.err == nil
+	if b.err != nil {
+		return b.err
+	}
+	return err
+}
+
+// body is the body of an answer while it is read. It remembers a failure to
+// read, which decoders disguise as bad input.
+type body struct {
+	io.Reader
+	call  *call
+	timer *time.Timer // for a stream: runs only while a read waits
+	err   error
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.timer != nil {
+		b.timer.Reset(b.call.Timeout)
+		defer b.timer.Stop()
+	}
+	n, err := b.Reader.Read(p)
+	if b.call.KeepBody && b.call.answer.Success() {
+		b.call.answer.Body = append(b.call.answer.Body, p[:n]...)
+	}
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// ended gives the reason why ctx ended, together with what went wrong before.
+func ended(ctx context.Context, err error) error {
+	end := ctx.Err()
+	if cause := context.Cause(ctx); cause != end {
+		end = fmt.Errorf("%w: %w", end, cause)
+	}
+	if err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) {
+		return end
+	}
+	return fmt.Errorf("%w (after: %w)", end, err)
+}
