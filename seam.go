@@ -68,6 +68,7 @@
 package seam
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,6 +77,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/seam-go/seam/internal/transport"
@@ -150,7 +152,7 @@ func (c *call) need(ok bool, what string) {
 // as in [transport.Request]. All that fails comes back as an error.
 func (c *call) send(ctx context.Context, params any, stream bool, decode func(io.Reader) error) error {
 	if c.err == nil {
-		c.err = checkStrings(params)
+		c.err = checkParams(params)
 	}
 	if c.err != nil {
 		return fmt.Errorf("seam: %s: %w", c.name, c.err)
@@ -206,29 +208,41 @@ func decodeOK(r io.Reader) error {
 	return nil
 }
 
-// checkStrings refuses params with a text that would not reach the server as it
-// is: a blank one, which some servers drop, or invalid UTF-8, of which JSON makes
-// replacement characters, so that two users' keys could become one.
-func checkStrings(params any) error {
-	v := reflect.ValueOf(params)
-	for i := range v.NumField() {
-		name, texts := v.Type().Field(i).Name, []string(nil)
-		switch field := v.Field(i); field.Kind() {
-		case reflect.String:
-			if field.Len() > 0 {
-				texts = []string{field.String()}
+// checkParams refuses what would not reach the server as it is: a blank text,
+// which some servers drop, invalid UTF-8, of which JSON makes replacement
+// characters, so that two users' keys could become one, and a time that JSON
+// cannot express.
+func checkParams(params any) error {
+	fields := reflect.ValueOf(params)
+	for i := range fields.NumField() {
+		problem := ""
+		switch value := fields.Field(i).Interface().(type) {
+		case string:
+			if value != "" {
+				problem = textProblem(value)
 			}
-		case reflect.Slice:
-			texts, _ = field.Interface().([]string)
+		case []string:
+			for _, text := range value {
+				problem = cmp.Or(problem, textProblem(text))
+			}
+		case time.Time:
+			if year := value.Year(); year < 0 || year > 9999 {
+				problem = " is outside of the years 0 to 9999"
+			}
 		}
-		for _, text := range texts {
-			if strings.TrimSpace(text) == "" {
-				return invalid(name + " is blank")
-			}
-			if !utf8.ValidString(text) {
-				return invalid(name + " is not valid UTF-8")
-			}
+		if problem != "" {
+			return invalid(fields.Type().Field(i).Name + problem)
 		}
 	}
 	return nil
+}
+
+func textProblem(text string) string {
+	if strings.TrimSpace(text) == "" {
+		return " is blank"
+	}
+	if !utf8.ValidString(text) {
+		return " is not valid UTF-8"
+	}
+	return ""
 }

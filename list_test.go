@@ -1,0 +1,217 @@
+package seam_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+)
+
+func newTestLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))
+}
+
+// listOf is a list of sessions with the IDs 0 to n-1.
+func listOf(n int) string {
+	sessions := make([]string, n)
+	for i := range sessions {
+		sessions[i] = fmt.Sprintf(`{"client_session_id": "%d", "token": "seam_cst%d", "device_count": %d}`, i, i, i)
+	}
+	return `{"client_sessions": [` + strings.Join(sessions, ",") + `], "ok": true}`
+}
+
+func TestListAndAllGiveTheSame(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, body string
+		want       int
+	}{
+		{"none", listOf(0), 0},
+		{"one", listOf(1), 1},
+		{"many", listOf(5000), 5000},
+		{"other keys around", `{"meta": {"client_sessions": [1]}, "client_sessions": [{"client_session_id": "0"}], "page": null}`, 1},
+		{"unknown fields", `{"client_sessions": [{"client_session_id": "0", "is_new": {"a": [1]}}]}`, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			sessions := serve(t, answer(http.StatusOK, tt.body)).ClientSessions
+			list, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+			require.NoError(t, err)
+			require.NotNil(t, list, "an empty list is one")
+			require.Len(t, list, tt.want)
+			for i, session := range list {
+				require.Equal(t, fmt.Sprint(i), session.ClientSessionID)
+			}
+			var walked []seam.ClientSession
+			for session, err := range sessions.All(t.Context(), seam.ClientSessionListParams{}) {
+				require.NoError(t, err)
+				walked = append(walked, session)
+			}
+			assert.Equal(t, list, append([]seam.ClientSession{}, walked...))
+		})
+	}
+}
+
+// TestListStartsAfresh has the first answer cut in the list: its sessions must
+// not be there twice.
+func TestListStartsAfresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		script := []attempt{cutsOff(http.StatusOK, listOf(100)[:3000]), answers(http.StatusOK, listOf(100))}
+		client := offline(t, func(req *http.Request) (*http.Response, error) {
+			now := script[0]
+			script = script[1:]
+			return now(req)
+		})
+		list, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+		require.NoError(t, err)
+		assert.Len(t, list, 100)
+	})
+}
+
+// TestAllCutShort gives what came, then the error, and sends nothing again.
+func TestAllCutShort(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		requests++
+		return cutsOff(http.StatusOK, listOf(100)[:3000])(req)
+	})
+	var got int
+	var last error
+	for session, err := range client.ClientSessions.All(t.Context(), seam.ClientSessionListParams{}) {
+		require.NoError(t, last, "an error is the last item")
+		if last = err; err == nil {
+			require.Equal(t, fmt.Sprint(got), session.ClientSessionID)
+			got++
+		}
+	}
+	require.ErrorIs(t, last, io.ErrUnexpectedEOF)
+	assert.Positive(t, got)
+	assert.Equal(t, 1, requests)
+}
+
+// TestAllLeftEarly ends the loop after a few sessions: nothing stays open, and
+// no error comes.
+func TestAllLeftEarly(t *testing.T) {
+	t.Parallel()
+	body := &closing{Reader: strings.NewReader(listOf(1000))}
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		resp, err := response(http.StatusOK, "")
+		resp.Body = body
+		return resp, err
+	})
+	seen := 0
+	for _, err := range client.ClientSessions.All(t.Context(), seam.ClientSessionListParams{}) {
+		require.NoError(t, err)
+		if seen++; seen == 3 {
+			break
+		}
+	}
+	assert.Equal(t, 3, seen)
+	assert.True(t, body.closed)
+}
+
+// TestAllInASlowLoop spends longer in the loop than any timeout.
+func TestAllInASlowLoop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := offline(t, func(req *http.Request) (*http.Response, error) {
+			resp, err := response(http.StatusOK, "")
+			resp.Body = io.NopCloser(&trickle{ctx: req.Context(), rest: listOf(5), pause: 20 * time.Second})
+			return resp, err
+		}, seam.WithTimeout(30*time.Second))
+		seen := 0
+		for _, err := range client.ClientSessions.All(t.Context(), seam.ClientSessionListParams{}) {
+			require.NoError(t, err)
+			seen++
+			time.Sleep(time.Hour)
+		}
+		assert.Equal(t, 5, seen)
+	})
+}
+
+// TestAllWithAStall has a pause in the answer that is longer than the timeout.
+func TestAllWithAStall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		client := offline(t, stalls(`{"client_sessions": [{"client_session_id": "0"},`), seam.WithTimeout(30*time.Second))
+		seen, last := 0, error(nil)
+		for _, err := range client.ClientSessions.All(t.Context(), seam.ClientSessionListParams{}) {
+			if last = err; err == nil {
+				seen++
+			}
+		}
+		require.ErrorIs(t, last, context.DeadlineExceeded)
+		assert.Equal(t, 1, seen)
+		assert.Equal(t, 30*time.Second, time.Since(start))
+	})
+}
+
+// trickle is a body of which each read waits and gives ten bytes.
+type trickle struct {
+	ctx   context.Context
+	rest  string
+	pause time.Duration
+}
+
+func (r *trickle) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(r.pause):
+	case <-r.ctx.Done():
+		return 0, context.Cause(r.ctx)
+	}
+	if r.rest == "" {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), 10)], r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func TestLargeAnswers(t *testing.T) {
+	t.Parallel()
+	endless := func(begin string) attempt {
+		return func(*http.Request) (*http.Response, error) {
+			resp, err := response(http.StatusOK, "")
+			resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(begin), reader(func(p []byte) (int, error) {
+				return copy(p, bytes.Repeat([]byte("x"), len(p))), nil
+			})))
+			return resp, err
+		}
+	}
+	for name, begin := range map[string]string{
+		"in a session": `{"client_session": {"token": "`,
+		"in a list":    `{"client_sessions": [{"client_session_id": "0"}, {"token": "`,
+		"beside it":    `{"other": "`,
+	} {
+		for _, op := range operations {
+			t.Run(name+"/"+op.name, func(t *testing.T) {
+				t.Parallel()
+				err := op.smallest(t.Context(), offline(t, endless(begin)).ClientSessions)
+				assert.Equal(t, 1, requireAPIError(t, err).Attempts)
+				assert.ErrorContains(t, err, "more than")
+			})
+		}
+	}
+}

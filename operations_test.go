@@ -1,0 +1,231 @@
+package seam_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+)
+
+// operation is one of the service's methods, as the tests know it that hold for
+// all of them.
+type operation struct {
+	name    string
+	path    string
+	success string // a body that the server may answer with
+	// repeats says that the operation is sent again after any transient failure.
+	repeats bool
+	// smallest and fullest call it with as few and with as many params as there
+	// are, invalid with what must be refused before anything is sent.
+	smallest, fullest, invalid func(context.Context, *seam.ClientSessionsService, ...seam.Option) error
+}
+
+const (
+	sessionID   = "c2cbd177-1ace-414b-bb1e-9f129e4a05c1"
+	webviewID   = "dafe6400-7484-4fd1-8c17-1c901b444250"
+	accountID   = "8062d457-e28e-481f-aecc-509905627511"
+	identityID  = "89765fd3-6193-4d63-8605-e77f75356555"
+	oneSession  = `{"client_session": {"client_session_id": "` + sessionID + `"}, "ok": true}`
+	twoSessions = `{"client_sessions": [{"client_session_id": "1"}, {"client_session_id": "2"}], "ok": true}`
+	done        = `{"ok": true}`
+)
+
+// expiry is in a zone of its own, since the server takes UTC alone.
+var expiry = time.Date(2026, 6, 1, 14, 30, 0, 0, time.FixedZone("CEST", 2*60*60))
+
+var operations = []operation{
+	{
+		name: "Create", path: "/client_sessions/create", success: oneSession,
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.Create(ctx, seam.ClientSessionCreateParams{}, opts...))
+		},
+		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.Create(ctx, seam.ClientSessionCreateParams{
+				CustomerID:          "customer_1",
+				CustomerKey:         "acme",
+				UserIdentifierKey:   "jane_doe",
+				ConnectWebviewIDs:   []string{webviewID},
+				ConnectedAccountIDs: []string{accountID, "second"},
+				UserIdentityID:      identityID,
+				ExpiresAt:           expiry,
+			}, opts...))
+		},
+		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.Create(ctx, seam.ClientSessionCreateParams{UserIdentifierKey: " "}, opts...))
+		},
+	},
+	{
+		name: "Delete", path: "/client_sessions/delete", success: done, repeats: true,
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.Delete(ctx, sessionID, opts...)
+		},
+		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.Delete(ctx, sessionID, opts...)
+		},
+		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.Delete(ctx, "", opts...)
+		},
+	},
+	{
+		name: "Get", path: "/client_sessions/get", success: oneSession, repeats: true,
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: sessionID}, opts...))
+		},
+		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.Get(ctx, seam.ClientSessionGetParams{
+				ClientSessionID:   sessionID,
+				UserIdentifierKey: "jane_doe",
+			}, opts...))
+		},
+		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.Get(ctx, seam.ClientSessionGetParams{}, opts...))
+		},
+	},
+	{
+		name: "GetOrCreate", path: "/client_sessions/get_or_create", success: oneSession, repeats: true,
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane_doe"}, opts...))
+		},
+		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{
+				UserIdentifierKey:   "jane_doe",
+				ConnectWebviewIDs:   []string{webviewID},
+				ConnectedAccountIDs: []string{accountID, "second"},
+				UserIdentityID:      identityID,
+				ExpiresAt:           expiry,
+			}, opts...))
+		},
+		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{}, opts...))
+		},
+	},
+	{
+		name: "GrantAccess", path: "/client_sessions/grant_access", success: done, repeats: true,
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
+				ClientSessionID:   sessionID,
+				ConnectWebviewIDs: []string{webviewID},
+			}, opts...)
+		},
+		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
+				ClientSessionID:     sessionID,
+				UserIdentifierKey:   "jane_doe",
+				ConnectWebviewIDs:   []string{webviewID},
+				ConnectedAccountIDs: []string{accountID, "second"},
+				UserIdentityID:      identityID,
+			}, opts...)
+		},
+		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{UserIdentityID: identityID}, opts...)
+		},
+	},
+	{
+		name: "List", path: "/client_sessions/list", success: twoSessions, repeats: true,
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.List(ctx, seam.ClientSessionListParams{}, opts...))
+		},
+		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.List(ctx, fullestList, opts...))
+		},
+		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.List(ctx, seam.ClientSessionListParams{ClientSessionID: "\t"}, opts...))
+		},
+	},
+	{
+		name: "All", path: "/client_sessions/list", success: twoSessions, repeats: true,
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return all(ctx, s, seam.ClientSessionListParams{}, opts...)
+		},
+		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return all(ctx, s, fullestList, opts...)
+		},
+		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return all(ctx, s, seam.ClientSessionListParams{ClientSessionID: "\t"}, opts...)
+		},
+	},
+	{
+		name: "Revoke", path: "/client_sessions/revoke", success: done, repeats: true,
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.Revoke(ctx, sessionID, opts...)
+		},
+		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.Revoke(ctx, sessionID, opts...)
+		},
+		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return s.Revoke(ctx, "", opts...)
+		},
+	},
+}
+
+var fullestList = seam.ClientSessionListParams{
+	ClientSessionID:          sessionID,
+	UserIdentifierKey:        "jane_doe",
+	ConnectWebviewID:         webviewID,
+	UserIdentityID:           identityID,
+	WithoutUserIdentifierKey: true,
+}
+
+// givesNothing reports whether the operation's answer has no content to lack.
+func (op operation) givesNothing() bool { return op.success == done }
+
+func second[T any](_ T, err error) error { return err }
+
+// all is an operation as the others are: it loops to the end.
+func all(ctx context.Context, s *seam.ClientSessionsService, params seam.ClientSessionListParams, opts ...seam.Option) error {
+	for _, err := range s.All(ctx, params, opts...) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newClient makes a client with an API key from opts.
+func newClient(t testing.TB, opts ...seam.Option) *seam.Client {
+	t.Helper()
+	client, err := seam.NewClient(append([]seam.Option{seam.WithAPIKey("seam_test_key")}, opts...)...)
+	require.NoError(t, err)
+	return client
+}
+
+// serve makes a client of a server that answers with handler.
+func serve(t testing.TB, handler http.HandlerFunc, opts ...seam.Option) *seam.Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return newClient(t, append([]seam.Option{seam.WithEndpoint(server.URL)}, opts...)...)
+}
+
+// answer is a handler that answers with a JSON body.
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Seam-Request-Id", "request1")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// roundTripper is a transport without a network.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// response is what answer is, for a roundTripper.
+func response(status int, body string) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	answer(status, body)(recorder, nil)
+	return recorder.Result(), nil
+}
+
+// offline makes a client over a transport without a network.
+func offline(t testing.TB, f roundTripper, opts ...seam.Option) *seam.Client {
+	t.Helper()
+	return newClient(t, append([]seam.Option{seam.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
+}

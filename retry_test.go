@@ -1,0 +1,487 @@
+package seam_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+)
+
+// attempt is what a transport without a network does with a request.
+type attempt = func(*http.Request) (*http.Response, error)
+
+func fails(err error) attempt {
+	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+func answers(status int, body string) attempt {
+	return func(*http.Request) (*http.Response, error) { return response(status, body) }
+}
+
+// asksToWait answers 503 with a Retry-After.
+func asksToWait(retryAfter string) attempt {
+	return func(*http.Request) (*http.Response, error) {
+		resp, err := response(http.StatusServiceUnavailable, "")
+		resp.Header.Set("Retry-After", retryAfter)
+		return resp, err
+	}
+}
+
+// hangs answers nothing until the request's context ends.
+func hangs(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, context.Cause(req.Context())
+}
+
+// stalls answers with the begin of a body and no more until the request's
+// context ends.
+func stalls(begin string) attempt {
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := response(http.StatusOK, "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(begin), reader(func([]byte) (int, error) {
+			<-req.Context().Done()
+			return 0, context.Cause(req.Context())
+		})))
+		return resp, err
+	}
+}
+
+type reader func([]byte) (int, error)
+
+func (f reader) Read(p []byte) (int, error) { return f(p) }
+
+// cutsOff answers with the begin of a body and then breaks off.
+func cutsOff(status int, begin string) attempt {
+	return func(*http.Request) (*http.Response, error) {
+		resp, err := response(status, "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(begin), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		return resp, err
+	}
+}
+
+func dialing(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+
+// faults says, for all that may happen to a request, which operations send it
+// again: none, those that are safe to repeat, or all.
+var faults = []struct {
+	name  string
+	fault attempt
+	again string
+}{
+	{"connection refused", fails(dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED))), "all"},
+	{"proxy refused", fails(&net.OpError{Op: "proxyconnect", Err: dialing(syscall.ECONNREFUSED)}), "all"},
+	{"name server unreachable", fails(dialing(&net.DNSError{Err: "server misbehaving", IsTemporary: true})), "all"},
+	{"no such host", fails(dialing(&net.DNSError{Err: "no such host", IsNotFound: true})), "none"},
+	{"certificate not trusted", fails(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), "none"},
+	{"not TLS", fails(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), "none"},
+	{"connection reset", fails(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}), "safe"},
+	{"connection closed", fails(io.EOF), "safe"},
+	{"no answer in time", hangs, "safe"},
+	{"200 with a stalled body", stalls(`{"client_`), "safe, not streamed"},
+	{"200 with a cut body", cutsOff(http.StatusOK, `{"client_`), "safe, not streamed"},
+	{"404 with a cut body", cutsOff(http.StatusNotFound, `{"err`), "safe"},
+	{"429 with a cut body", cutsOff(http.StatusTooManyRequests, `{"err`), "all"},
+	{"200 with another body", answers(http.StatusOK, "<html>"), "none"},
+	{"302", answers(http.StatusFound, ""), "none"},
+	{"400", answers(http.StatusBadRequest, ""), "none"},
+	{"401", answers(http.StatusUnauthorized, ""), "none"},
+	{"404", answers(http.StatusNotFound, ""), "none"},
+	{"408", answers(http.StatusRequestTimeout, ""), "none"},
+	{"409", answers(http.StatusConflict, ""), "none"},
+	{"429", answers(http.StatusTooManyRequests, ""), "all"},
+	{"500", answers(http.StatusInternalServerError, ""), "safe"},
+	{"501", answers(http.StatusNotImplemented, ""), "none"},
+	{"502", answers(http.StatusBadGateway, "<html>"), "safe"},
+	{"503", answers(http.StatusServiceUnavailable, ""), "safe"},
+	{"504", answers(http.StatusGatewayTimeout, ""), "safe"},
+	{"599", answers(599, ""), "safe"},
+}
+
+func TestWhatIsSentAgain(t *testing.T) {
+	t.Parallel()
+	withoutKey := operation{
+		name: "GetOrCreate without a key",
+		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
+			return second(s.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentityID: identityID}, opts...))
+		},
+	}
+	for _, tt := range faults {
+		for _, op := range append([]operation{withoutKey}, operations...) {
+			t.Run(tt.name+"/"+op.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					want := 1
+					switch tt.again {
+					case "all":
+						want = 3
+					case "safe":
+						if op.repeats {
+							want = 3
+						}
+					case "safe, not streamed":
+						if op.repeats && op.name != "All" {
+							want = 3
+						}
+					}
+					var bodies []string
+					client := offline(t, func(req *http.Request) (*http.Response, error) {
+						body, err := io.ReadAll(req.Body)
+						assert.NoError(t, err)
+						bodies = append(bodies, string(body))
+						return tt.fault(req)
+					})
+					var last seam.Response
+					err := op.smallest(t.Context(), client.ClientSessions, seam.WithResponse(&last))
+
+					require.Error(t, err)
+					require.Len(t, bodies, want)
+					assert.Equal(t, want, last.Attempts)
+					for _, body := range bodies {
+						assert.Equal(t, bodies[0], body, "each attempt sends the same bytes")
+					}
+					if want > 1 {
+						assert.Contains(t, err.Error(), "(3 attempts)")
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestSecondAttemptSucceeds makes up for each fault that is worth another try.
+func TestSecondAttemptSucceeds(t *testing.T) {
+	t.Parallel()
+	for _, tt := range faults {
+		for _, op := range operations {
+			if tt.again == "none" || tt.again != "all" && !op.repeats || tt.again == "safe, not streamed" && op.name == "All" {
+				continue
+			}
+			t.Run(tt.name+"/"+op.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					script := []attempt{tt.fault, answers(http.StatusOK, op.success)}
+					client := offline(t, func(req *http.Request) (*http.Response, error) {
+						now := script[0]
+						script = script[1:]
+						return now(req)
+					})
+					require.NoError(t, op.smallest(t.Context(), client.ClientSessions))
+					assert.Empty(t, script)
+				})
+			})
+		}
+	}
+}
+
+// TestLastFailureComesBack sees that what ends a call is told, not what went
+// wrong before.
+func TestLastFailureComesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused := dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+		script := []attempt{
+			answers(http.StatusServiceUnavailable, "first"), fails(refused), answers(http.StatusBadGateway, "last"),
+			answers(http.StatusServiceUnavailable, "first"), answers(http.StatusBadGateway, "second"), fails(refused),
+		}
+		client := offline(t, func(req *http.Request) (*http.Response, error) {
+			now := script[0]
+			script = script[1:]
+			return now(req)
+		})
+
+		err := client.ClientSessions.Revoke(t.Context(), sessionID)
+		apiErr := requireAPIError(t, err)
+		assert.Equal(t, http.StatusBadGateway, apiErr.StatusCode)
+		assert.Equal(t, "last", apiErr.Message)
+		assert.Equal(t, 3, apiErr.Attempts)
+		require.NotErrorIs(t, err, syscall.ECONNREFUSED)
+
+		err = client.ClientSessions.Revoke(t.Context(), sessionID)
+		require.EqualError(t, err, "seam: POST /client_sessions/revoke: dial tcp: connect: connection refused (3 attempts)")
+		require.ErrorIs(t, err, syscall.ECONNREFUSED)
+		assert.NotErrorAs(t, err, new(*seam.APIError), "the server did not answer the last attempt")
+	})
+}
+
+func TestMaxRetries(t *testing.T) {
+	t.Parallel()
+	for _, retries := range []int{0, 1, 5, 40} {
+		synctest.Test(t, func(t *testing.T) {
+			requests := 0
+			client := offline(t, func(*http.Request) (*http.Response, error) {
+				requests++
+				return response(http.StatusInternalServerError, "")
+			}, seam.WithMaxRetries(retries))
+			require.ErrorIs(t, client.ClientSessions.Revoke(t.Context(), sessionID), seam.ErrServer)
+			assert.Equal(t, retries+1, requests)
+		})
+	}
+}
+
+func TestWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var times []time.Time
+		client := offline(t, func(*http.Request) (*http.Response, error) {
+			times = append(times, time.Now())
+			return response(http.StatusInternalServerError, "")
+		}, seam.WithMaxRetries(8))
+		waits := make([]map[time.Duration]bool, 8)
+		for range 20 {
+			times = nil
+			require.Error(t, client.ClientSessions.Revoke(t.Context(), sessionID))
+			least := 200 * time.Millisecond
+			for i := range waits {
+				wait := times[i+1].Sub(times[i])
+				assert.GreaterOrEqual(t, wait, least)
+				assert.Less(t, wait, 2*least)
+				least = min(2*least, 10*time.Second)
+				if waits[i] == nil {
+					waits[i] = map[time.Duration]bool{}
+				}
+				waits[i][wait] = true
+			}
+		}
+		for i, seen := range waits {
+			assert.Greater(t, len(seen), 1, "wait %d has no jitter", i)
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // where synctest's clock begins
+	const own = -1                                       // the wait that there would be anyway
+	for _, tt := range []struct {
+		header string
+		status int
+		want   time.Duration // the wait, if it is waited out
+		tells  time.Duration // the error's RetryAfter
+		ends   bool
+	}{
+		{header: "3", want: 3 * time.Second, tells: 3 * time.Second},
+		{header: "3", status: http.StatusTooManyRequests, want: 3 * time.Second, tells: 3 * time.Second},
+		{header: "3", status: http.StatusInternalServerError, want: own},
+		{header: "60", want: 60 * time.Second, tells: 60 * time.Second},
+		{header: start.Add(5 * time.Second).Format(http.TimeFormat), want: 5 * time.Second, tells: 5 * time.Second},
+		{header: start.Add(-5 * time.Second).Format(http.TimeFormat), want: own},
+		{header: "0", want: own},
+		{header: "", want: own},
+		{header: "-3", want: own},
+		{header: "soon", want: own},
+		{header: "1.5", want: own},
+		{header: "61", ends: true, tells: 61 * time.Second},
+		{header: "86400", ends: true, tells: 24 * time.Hour},
+		{header: start.Add(time.Hour).Format(http.TimeFormat), ends: true, tells: time.Hour},
+		{header: "9223372037", ends: true, tells: 9223372036 * time.Second},
+		{header: "99999999999999999999999", ends: true, tells: 9223372036 * time.Second},
+	} {
+		t.Run(tt.header+" "+http.StatusText(tt.status), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var times []time.Time
+				client := offline(t, func(req *http.Request) (*http.Response, error) {
+					times = append(times, time.Now())
+					resp, err := asksToWait(tt.header)(req)
+					if tt.status != 0 {
+						resp.StatusCode = tt.status
+					}
+					return resp, err
+				}, seam.WithMaxRetries(1))
+				err := client.ClientSessions.Revoke(t.Context(), sessionID)
+
+				apiErr := requireAPIError(t, err)
+				if tt.ends {
+					assert.Len(t, times, 1)
+					assert.Zero(t, time.Since(start), "it ends at once")
+					assert.Equal(t, tt.tells, apiErr.RetryAfter)
+					return
+				}
+				require.Len(t, times, 2)
+				wait := times[1].Sub(times[0])
+				if tt.want == own {
+					assert.GreaterOrEqual(t, wait, 200*time.Millisecond)
+					assert.Less(t, wait, 400*time.Millisecond)
+					assert.Zero(t, apiErr.RetryAfter)
+				} else {
+					assert.Equal(t, tt.want, wait)
+				}
+			})
+		})
+	}
+}
+
+// TestContext ends the context at every moment of a call. The call must return
+// at that moment, with the context's error.
+func TestContext(t *testing.T) {
+	t.Parallel()
+	why := errors.New("the user left")
+	for _, op := range operations {
+		for _, tt := range []struct {
+			name    string
+			attempt attempt
+			status  int // of the APIError that is there too
+		}{
+			{name: "before the answer", attempt: hangs},
+			{name: "in the answer", attempt: stalls("{"), status: 200},
+			{name: "waiting to try again", attempt: asksToWait("20"), status: 503},
+			{name: "waiting after no answer", attempt: fails(dialing(syscall.ECONNREFUSED))},
+		} {
+			if tt.status == 503 && !op.repeats {
+				continue
+			}
+			t.Run(tt.name+"/"+op.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					start := time.Now()
+					ctx, cancel := context.WithCancelCause(t.Context())
+					time.AfterFunc(100*time.Millisecond, func() { cancel(why) })
+					client := offline(t, tt.attempt)
+					err := op.smallest(ctx, client.ClientSessions)
+
+					require.ErrorIs(t, err, context.Canceled)
+					require.ErrorIs(t, err, why)
+					assert.Equal(t, 100*time.Millisecond, time.Since(start))
+					var apiErr *seam.APIError
+					if errors.As(err, &apiErr) || tt.status != 0 {
+						assert.Equal(t, tt.status, apiErr.StatusCode)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestDeadline gives less time than the next wait would take, which is then not
+// begun, and less than the attempt's own timeout.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		err := offline(t, asksToWait("20")).ClientSessions.Revoke(ctx, sessionID)
+		assert.Equal(t, 20*time.Second, requireAPIError(t, err).RetryAfter)
+		assert.Zero(t, time.Since(start), "the wait is not begun")
+
+		err = offline(t, asksToWait("19")).ClientSessions.Revoke(ctx, sessionID)
+		require.ErrorIs(t, err, seam.ErrServer)
+		assert.Equal(t, 19*time.Second, time.Since(start), "only one wait fits")
+
+		err = offline(t, hangs).ClientSessions.Revoke(ctx, sessionID)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, 20*time.Second, time.Since(start))
+	})
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		opts []seam.Option
+		want time.Duration
+	}{
+		{name: "default", want: 30 * time.Second},
+		{name: "given", opts: []seam.Option{seam.WithTimeout(7 * time.Second)}, want: 7 * time.Second},
+		{
+			name: "of the http.Client",
+			opts: []seam.Option{seam.WithHTTPClient(&http.Client{Transport: roundTripper(hangs), Timeout: 9 * time.Second})},
+			want: 9 * time.Second,
+		},
+	} {
+		for _, slow := range []attempt{hangs, stalls("{")} {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					start := time.Now()
+					client := offline(t, slow, append(tt.opts, seam.WithMaxRetries(0))...)
+					err := client.ClientSessions.Revoke(t.Context(), sessionID)
+					assert.Equal(t, tt.want, time.Since(start))
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					assert.Contains(t, err.Error(), "no complete answer within "+tt.want.String())
+					var timeout net.Error
+					require.ErrorAs(t, err, &timeout)
+					assert.True(t, timeout.Timeout())
+				})
+			})
+		}
+	}
+}
+
+// TestAnswerAsTheContextEnds gives a whole answer in the moment in which the
+// context ends: it counts.
+func TestAnswerAsTheContextEnds(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	body := &closing{Reader: strings.NewReader(oneSession)}
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		resp, err := response(http.StatusOK, "")
+		resp.Body = body
+		cancel()
+		return resp, err
+	})
+	session, err := client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: sessionID})
+	require.NoError(t, err)
+	assert.Equal(t, sessionID, session.ClientSessionID)
+	assert.True(t, body.closed)
+}
+
+type closing struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closing) Close() error {
+	c.closed = true
+	return nil
+}
+
+// TestHandMadeTransports has what people's own transports leave out.
+func TestHandMadeTransports(t *testing.T) {
+	t.Parallel()
+	noBody := offline(t, func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusForbidden}, nil
+	})
+	require.ErrorIs(t, noBody.ClientSessions.Revoke(t.Context(), sessionID), seam.ErrForbidden)
+
+	nothing := offline(t, func(*http.Request) (*http.Response, error) { return nil, nil }, seam.WithMaxRetries(0))
+	require.ErrorContains(t, nothing.ClientSessions.Revoke(t.Context(), sessionID), "nil *Response")
+}
+
+func TestLogger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		script := []attempt{asksToWait("2"), fails(dialing(syscall.ECONNREFUSED)), answers(http.StatusOK, oneSession)}
+		client := offline(t, func(req *http.Request) (*http.Response, error) {
+			now := script[0]
+			script = script[1:]
+			return now(req)
+		}, seam.WithLogger(newTestLogger(&log)))
+		_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"})
+		require.NoError(t, err)
+
+		const call = `msg="HTTP request" method=POST url=https://connect.getseam.com/client_sessions/get attempt=`
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, 3)
+		assert.Equal(t, `level=WARN `+call+`1 status=503 retry_in=2s`, lines[0])
+		assert.Regexp(t, `^level=WARN `+call+`2 error="dial tcp: connection refused" retry_in=[4-7]\d\d\.`, lines[1])
+		assert.Equal(t, `level=DEBUG `+call+`3 status=200`, lines[2])
+	})
+}
