@@ -237,7 +237,7 @@ func walkClientSessions(r io.Reader, each func(ClientSession) bool) error {
 		}
 		return nil
 	})
-	if err == errStop {
+	if errors.Is(err, errStop) {
 		return nil
 	}
 	return err

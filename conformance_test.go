@@ -17,9 +17,9 @@ import (
 // its keys, its workspace and no user named jane or joe.
 type peer struct {
 	endpoint string
-	// transport leads to the server; exchange names what comes next.
+	// transport leads to the server; exchange tells it which step comes next.
 	transport http.RoundTripper
-	exchange  func(name string)
+	exchange  func(t *testing.T)
 	// outage makes a path answer 503, until it is called without one.
 	outage func(t *testing.T, path ...string)
 }
@@ -38,15 +38,10 @@ func conformance(t *testing.T, p peer) {
 		require.NoError(t, err)
 		return client.ClientSessions
 	}
-	step := func(name string, f func(t *testing.T)) {
-		t.Run(name, func(t *testing.T) {
-			p.exchange(name)
-			f(t)
-		})
-	}
 	var jane, joe *seam.ClientSession
 
-	step("create", func(t *testing.T) {
+	t.Run("create", func(t *testing.T) {
+		p.exchange(t)
 		session, err := client(t).Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
 		require.NoError(t, err)
 		assert.NotEmpty(t, session.ClientSessionID)
@@ -58,7 +53,8 @@ func conformance(t *testing.T, p peer) {
 	})
 	require.NotNil(t, jane, "the other steps need this session")
 
-	step("create_again", func(t *testing.T) {
+	t.Run("create_again", func(t *testing.T) {
+		p.exchange(t)
 		_, err := client(t).Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
 		apiErr := requireAPIError(t, err)
 		assert.Equal(t, http.StatusBadRequest, apiErr.StatusCode)
@@ -81,7 +77,8 @@ func conformance(t *testing.T, p peer) {
 			opts:   []seam.Option{seam.WithPersonalAccessToken("seam_at1_longtoken", "seed_workspace_1")},
 		},
 	} {
-		step(get.step, func(t *testing.T) {
+		t.Run(get.step, func(t *testing.T) {
+			p.exchange(t)
 			session, err := client(t).Get(t.Context(), get.params, get.opts...)
 			require.NoError(t, err)
 			assert.Empty(t, cmp.Diff(jane, session))
@@ -90,30 +87,35 @@ func conformance(t *testing.T, p peer) {
 
 	joeParams := seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "joe"}
 	asPublic := seam.WithPublishableKey("seam_pk1_token")
-	step("get_or_create_new", func(t *testing.T) {
+	t.Run("get_or_create_new", func(t *testing.T) {
+		p.exchange(t)
 		session, err := client(t).GetOrCreate(t.Context(), joeParams, asPublic)
 		require.NoError(t, err)
 		assert.Equal(t, "joe", session.UserIdentifierKey)
 		assert.NotEqual(t, jane.ClientSessionID, session.ClientSessionID)
 		joe = session
 	})
-	step("get_or_create_same", func(t *testing.T) {
+	t.Run("get_or_create_same", func(t *testing.T) {
+		p.exchange(t)
 		session, err := client(t).GetOrCreate(t.Context(), joeParams, asPublic)
 		require.NoError(t, err)
 		assert.Empty(t, cmp.Diff(joe, session))
 	})
 
-	step("get_unknown", func(t *testing.T) {
+	t.Run("get_unknown", func(t *testing.T) {
+		p.exchange(t)
 		_, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "11111111-1111-4111-8111-111111111111"})
 		require.ErrorIs(t, err, seam.ErrNotFound)
 		assert.Equal(t, "client_session_not_found", requireAPIError(t, err).Type)
 	})
-	step("get_with_wrong_key", func(t *testing.T) {
+	t.Run("get_with_wrong_key", func(t *testing.T) {
+		p.exchange(t)
 		_, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"}, seam.WithAPIKey("seam_wrong_key"))
 		require.ErrorIs(t, err, seam.ErrUnauthorized)
 		assert.Equal(t, "unauthorized", requireAPIError(t, err).Type)
 	})
-	step("create_with_invalid_input", func(t *testing.T) {
+	t.Run("create_with_invalid_input", func(t *testing.T) {
+		p.exchange(t)
 		invalid := rewrite{p.transport, `{"user_identifier_key": 12, "connect_webview_ids": ["a", 1]}`}
 		_, err := client(t, seam.WithHTTPClient(&http.Client{Transport: invalid})).
 			Create(t.Context(), seam.ClientSessionCreateParams{})
@@ -123,7 +125,8 @@ func conformance(t *testing.T, p peer) {
 			"connect_webview_ids.1": {"Expected string, received number"},
 		}, requireAPIError(t, err).ValidationErrors)
 	})
-	step("get_in_outage", func(t *testing.T) {
+	t.Run("get_in_outage", func(t *testing.T) {
+		p.exchange(t)
 		p.outage(t, "/client_sessions/get")
 		defer p.outage(t)
 		_, err := client(t, seam.WithMaxRetries(0)).Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})

@@ -261,7 +261,7 @@ func TestFailures(t *testing.T) {
 				want := *failure.want
 				want.Method, want.Path, want.RequestID, want.Attempts = http.MethodPost, op.path, "request1", 1
 				assert.Empty(t, cmp.Diff(want, *got, cmpopts.IgnoreUnexported(seam.APIError{})))
-				assert.ErrorIs(t, err, err)
+				assert.ErrorIs(t, fmt.Errorf("handler: %w", err), err)
 			})
 		}
 	}

@@ -187,19 +187,19 @@ func all(ctx context.Context, s *seam.ClientSessionsService, params seam.ClientS
 }
 
 // newClient makes a client with an API key from opts.
-func newClient(t testing.TB, opts ...seam.Option) *seam.Client {
-	t.Helper()
+func newClient(tb testing.TB, opts ...seam.Option) *seam.Client {
+	tb.Helper()
 	client, err := seam.NewClient(append([]seam.Option{seam.WithAPIKey("seam_test_key")}, opts...)...)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return client
 }
 
 // serve makes a client of a server that answers with handler.
-func serve(t testing.TB, handler http.HandlerFunc, opts ...seam.Option) *seam.Client {
-	t.Helper()
+func serve(tb testing.TB, handler http.HandlerFunc, opts ...seam.Option) *seam.Client {
+	tb.Helper()
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	return newClient(t, append([]seam.Option{seam.WithEndpoint(server.URL)}, opts...)...)
+	tb.Cleanup(server.Close)
+	return newClient(tb, append([]seam.Option{seam.WithEndpoint(server.URL)}, opts...)...)
 }
 
 // answer is a handler that answers with a JSON body.
@@ -225,7 +225,7 @@ func response(status int, body string) (*http.Response, error) {
 }
 
 // offline makes a client over a transport without a network.
-func offline(t testing.TB, f roundTripper, opts ...seam.Option) *seam.Client {
-	t.Helper()
-	return newClient(t, append([]seam.Option{seam.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
+func offline(tb testing.TB, f roundTripper, opts ...seam.Option) *seam.Client {
+	tb.Helper()
+	return newClient(tb, append([]seam.Option{seam.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
 }

@@ -92,7 +92,7 @@ func WithHTTPClient(client *http.Client) Option {
 		if client == nil {
 			return invalid("the http.Client is nil; leave WithHTTPClient out for the default one")
 		}
-		c.http = client
+		c.http = *client
 		if client.Timeout > 0 {
 			c.timeout = client.Timeout
 		}
@@ -197,7 +197,7 @@ type config struct {
 	endpoint     string      // without a slash at its end
 	exposed      bool        // whether the way there is plain http over a network
 	insecureHTTP bool
-	http         *http.Client
+	http         http.Client // a copy of the caller's
 	timeout      time.Duration
 	maxRetries   int
 	extra        http.Header // WithHeader's
@@ -227,7 +227,7 @@ func (c *config) fromEnvironment() error {
 		case key != "":
 			err = prefixed("SEAM_API_KEY", WithAPIKey(key)(c))
 		case token != "":
-			err = prefixed("SEAM_PERSONAL_ACCESS_TOKEN, SEAM_WORKSPACE_ID", WithPersonalAccessToken(token, os.Getenv("SEAM_WORKSPACE_ID"))(c))
+			err = prefixed("SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID", WithPersonalAccessToken(token, os.Getenv("SEAM_WORKSPACE_ID"))(c))
 		default:
 			err = invalid("no credential: set SEAM_API_KEY, or give an option such as WithAPIKey")
 		}
@@ -341,16 +341,16 @@ func loopback(host string) bool {
 	return err == nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// defaultHTTPClient is shared by all clients that are given none. All their
+// defaultTransport is shared by all clients that are given no http.Client. Their
 // requests go to one host, for which net/http by itself would keep no more than
 // two idle connections and so dial anew under load.
-var defaultHTTPClient = sync.OnceValue(func() *http.Client {
+var defaultTransport = sync.OnceValue(func() http.RoundTripper {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
-		return http.DefaultClient // the program has put its own in place
+		return http.DefaultTransport // the program has put its own in place
 	}
 	pooled := base.Clone()
 	pooled.MaxIdleConns = 0 // no limit but the one below
 	pooled.MaxIdleConnsPerHost = 1024
-	return &http.Client{Transport: pooled}
+	return pooled
 })

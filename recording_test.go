@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ var record = flag.Bool("record", false, "write what the vendor's fake answers to
 // answered, so that it needs no Node.
 func TestConformanceRecorded(t *testing.T) {
 	t.Parallel()
-	tape := &tape{t: t}
+	tape := &tape{}
 	conformance(t, peer{
 		endpoint:  "http://localhost",
 		transport: tape,
@@ -43,7 +44,7 @@ func TestConformanceRecorded(t *testing.T) {
 func TestConformanceVendorFake(t *testing.T) {
 	t.Parallel()
 	endpoint := startVendorFake(t)
-	tape := &tape{t: t, live: http.DefaultTransport}
+	tape := &tape{live: http.DefaultTransport}
 	conformance(t, peer{
 		endpoint:  endpoint,
 		transport: tape,
@@ -123,15 +124,18 @@ type exchange struct {
 }
 
 // tape is a transport that plays exchanges back, or, with a live one below,
-// records them or compares them with what was recorded. It expects one exchange
-// under each name.
+// records them or compares them with what was recorded. Each step of the
+// suite is one exchange, under the step's name.
 type tape struct {
-	t    *testing.T
+	t    *testing.T // the step
 	name string
 	live http.RoundTripper
 }
 
-func (p *tape) next(name string) { p.name = name }
+func (p *tape) next(t *testing.T) {
+	t.Helper()
+	p.t, p.name = t, path.Base(t.Name())
+}
 
 func (p *tape) RoundTrip(req *http.Request) (*http.Response, error) {
 	file := filepath.Join("testdata", "recorded", p.name+".json")

@@ -142,7 +142,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 					var bodies []string
 					client := offline(t, func(req *http.Request) (*http.Response, error) {
 						body, err := io.ReadAll(req.Body)
-						assert.NoError(t, err)
+						require.NoError(t, err)
 						bodies = append(bodies, string(body))
 						return tt.fault(req)
 					})

@@ -102,7 +102,7 @@ type Client struct {
 // notice a credential that Seam will refuse. Its errors match [ErrInvalidParams]
 // and never quote a credential.
 func NewClient(opts ...Option) (*Client, error) {
-	cfg := config{http: defaultHTTPClient(), timeout: defaultTimeout, maxRetries: defaultMaxRetries}
+	cfg := config{http: http.Client{Transport: defaultTransport()}, timeout: defaultTimeout, maxRetries: defaultMaxRetries}
 	err := cfg.apply(opts)
 	if err == nil && cfg.response != nil {
 		err = invalid("WithResponse belongs to a single call, as concurrent ones would share it")

@@ -50,7 +50,7 @@ func (s ClientSession) printed() printedClientSession {
 // Format implements [fmt.Formatter]: every verb prints the session without its
 // token.
 func (s ClientSession) Format(state fmt.State, verb rune) {
-	fmt.Fprintf(state, fmt.FormatString(state, verb), s.printed())
+	_, _ = fmt.Fprintf(state, fmt.FormatString(state, verb), s.printed())
 }
 
 // LogValue implements [slog.LogValuer]: the session is logged without its token.

@@ -308,7 +308,7 @@ func TestRefusedParams(t *testing.T) {
 			"seam: ClientSessions.Revoke: the number of retries must not be negative",
 		},
 	} {
-		assert.ErrorIs(t, tt.err, seam.ErrInvalidParams)
+		require.ErrorIs(t, tt.err, seam.ErrInvalidParams)
 		assert.EqualError(t, tt.err, tt.want)
 	}
 }

@@ -34,9 +34,9 @@ type Request struct {
 	MaxRetries int
 	Timeout    time.Duration // of each attempt, its answer's body included
 
-	// HTTPClient is used as a pattern: its transport and cookies are used, its
-	// timeout and redirect policy are not, and it is never changed.
-	HTTPClient *http.Client
+	// HTTPClient lends its transport and its cookies, but neither its timeout nor
+	// its redirect policy.
+	HTTPClient http.Client
 	Logger     *slog.Logger // nil for no logs
 
 	// Decode reads a success to its end. An error of its own ends the call; a
@@ -76,7 +76,7 @@ func Do(ctx context.Context, r *Request) (Answer, error) {
 	}
 	req.Header = r.Header
 
-	c := &call{Request: r, http: *r.HTTPClient}
+	c := &call{Request: r, http: r.HTTPClient}
 	if c.next = c.http.Transport; c.next == nil {
 		c.next = http.DefaultTransport
 	}
@@ -89,7 +89,7 @@ func Do(ctx context.Context, r *Request) (Answer, error) {
 	c.client.Backoff = c.backoff
 
 	if resp, err := c.client.Do(req); err == nil {
-		resp.Body.Close() // http.NoBody, as every attempt leaves it
+		_ = resp.Body.Close() // http.NoBody, as every attempt leaves it
 	}
 	if ctx.Err() != nil && (c.waiting || c.err != nil) {
 		c.err = ended(ctx, c.err)
@@ -134,7 +134,7 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = c.read(resp, timer)
 		resp.Body = http.NoBody
 	}
-	if err != nil && context.Cause(ctx) == errTimeout {
+	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 		err = fmt.Errorf("no complete answer within %v: %w", c.Timeout, context.DeadlineExceeded)
 	}
 	if c.err = err; resp != nil {
@@ -196,12 +196,13 @@ func (b *body) Read(p []byte) (int, error) {
 
 // ended gives the reason why ctx ended, together with what went wrong before.
 func ended(ctx context.Context, err error) error {
-	end := ctx.Err()
-	if cause := context.Cause(ctx); cause != end {
+	end, cause := ctx.Err(), context.Cause(ctx)
+	known := err == nil || errors.Is(err, end) || errors.Is(err, cause)
+	if !errors.Is(cause, end) {
 		end = fmt.Errorf("%w: %w", end, cause)
 	}
-	if err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)) {
-		return end
+	if !known {
+		end = fmt.Errorf("%w (after: %w)", end, err)
 	}
-	return fmt.Errorf("%w (after: %w)", end, err)
+	return end
 }

@@ -1,0 +1,263 @@
+package seam_test
+
+import (
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+)
+
+// TestMain takes the credentials of whoever runs the tests out of their reach.
+func TestMain(m *testing.M) {
+	for _, name := range []string{"SEAM_API_KEY", "SEAM_PERSONAL_ACCESS_TOKEN", "SEAM_WORKSPACE_ID", "SEAM_ENDPOINT"} {
+		if err := os.Unsetenv(name); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func TestEnvironment(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		env      map[string]string
+		opts     []seam.Option
+		want     map[string]string // headers; endpoint under its own name
+		wantFail string
+	}{
+		{
+			name: "API key",
+			env:  map[string]string{"SEAM_API_KEY": "seam_env_key"},
+			want: map[string]string{"Authorization": "Bearer seam_env_key", "endpoint": "https://connect.getseam.com"},
+		},
+		{
+			name: "API key, with a workspace that it does not need",
+			env:  map[string]string{"SEAM_API_KEY": "seam_env_key", "SEAM_WORKSPACE_ID": "w"},
+			want: map[string]string{"Authorization": "Bearer seam_env_key", "Seam-Workspace": ""},
+		},
+		{
+			name: "personal access token",
+			env:  map[string]string{"SEAM_PERSONAL_ACCESS_TOKEN": "seam_at_env", "SEAM_WORKSPACE_ID": "w"},
+			want: map[string]string{"Authorization": "Bearer seam_at_env", "Seam-Workspace": "w"},
+		},
+		{
+			name: "endpoint",
+			env:  map[string]string{"SEAM_API_KEY": "seam_env_key", "SEAM_ENDPOINT": "https://seam.test/"},
+			want: map[string]string{"endpoint": "https://seam.test"},
+		},
+		{
+			name: "options go before",
+			env: map[string]string{
+				"SEAM_API_KEY": "seam_env_key", "SEAM_PERSONAL_ACCESS_TOKEN": "seam_at_env", "SEAM_ENDPOINT": "no URL",
+			},
+			opts: []seam.Option{seam.WithAPIKey("seam_option"), seam.WithEndpoint("https://option.test")},
+			want: map[string]string{"Authorization": "Bearer seam_option", "endpoint": "https://option.test"},
+		},
+		{
+			name:     "both credentials",
+			env:      map[string]string{"SEAM_API_KEY": "seam_env_key", "SEAM_PERSONAL_ACCESS_TOKEN": "seam_at_env"},
+			wantFail: "seam: NewClient: both SEAM_API_KEY and SEAM_PERSONAL_ACCESS_TOKEN are set; unset one, or give the credential as an option",
+		},
+		{
+			name:     "nothing",
+			wantFail: "seam: NewClient: no credential: set SEAM_API_KEY, or give an option such as WithAPIKey",
+		},
+		{
+			name:     "API key with a line break",
+			env:      map[string]string{"SEAM_API_KEY": "seam_env_key\n"},
+			wantFail: "seam: NewClient: SEAM_API_KEY: the credential has a space, a line break or another character that none has; was it cut out with too much?",
+		},
+		{
+			name:     "personal access token without a workspace",
+			env:      map[string]string{"SEAM_PERSONAL_ACCESS_TOKEN": "seam_at_env"},
+			wantFail: "seam: NewClient: SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID: the workspace ID is empty",
+		},
+		{
+			name:     "endpoint that is none",
+			env:      map[string]string{"SEAM_API_KEY": "seam_env_key", "SEAM_ENDPOINT": "connect.getseam.com"},
+			wantFail: "seam: NewClient: SEAM_ENDPOINT: the endpoint must be a URL such as https://connect.getseam.com",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for name, value := range tt.env {
+				t.Setenv(name, value)
+			}
+			seen := map[string]string{}
+			client, err := seam.NewClient(append(tt.opts, seam.WithHTTPClient(&http.Client{
+				Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+					seen["endpoint"] = req.URL.Scheme + "://" + req.URL.Host
+					seen["Authorization"] = req.Header.Get("Authorization")
+					seen["Seam-Workspace"] = req.Header.Get("Seam-Workspace")
+					return response(http.StatusOK, done)
+				}),
+			}))...)
+			if tt.wantFail != "" {
+				require.ErrorIs(t, err, seam.ErrInvalidParams)
+				require.EqualError(t, err, tt.wantFail)
+				assert.Nil(t, client)
+				return
+			}
+			require.NoError(t, err)
+			t.Setenv("SEAM_API_KEY", "seam_too_late")
+			require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
+			for name, value := range tt.want {
+				assert.Equal(t, value, seen[name], name)
+			}
+		})
+	}
+}
+
+// TestRefusedOptions has one row for each way in which an option cannot be
+// right. NewClient and each call refuse it alike, without quoting a credential.
+func TestRefusedOptions(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		t.Error("a request was sent")
+		return response(http.StatusOK, done)
+	})
+	for _, tt := range []struct {
+		name   string
+		option seam.Option
+		want   string
+	}{
+		{"empty API key", seam.WithAPIKey(""), "the credential is empty"},
+		{"blank API key", seam.WithAPIKey(" "), "has a space"},
+		{"API key with a space", seam.WithAPIKey("seam_secret key"), "has a space"},
+		{"API key with a line break", seam.WithAPIKey("seam_secret\n"), "has a space, a line break"},
+		{"API key with a letter that none has", seam.WithAPIKey("seam_secrét"), "another character"},
+		{"API key of another vendor", seam.WithAPIKey("sk_secret"), "does not begin with seam_"},
+		{"JWT as API key", seam.WithAPIKey("eyJsecret"), "JWT"},
+		{"client session token as API key", seam.WithAPIKey("seam_cst1secret"), "use WithClientSessionToken"},
+		{"personal access token as API key", seam.WithAPIKey("seam_at1_secret"), "use WithPersonalAccessToken"},
+		{"publishable key as API key", seam.WithAPIKey("seam_pk1_secret"), "use WithPublishableKey"},
+		{"API key as personal access token", seam.WithPersonalAccessToken("seam_secret", "w"), "use WithAPIKey"},
+		{"client session token as personal access token", seam.WithPersonalAccessToken("seam_cst1secret", "w"), "use WithClientSessionToken"},
+		{"personal access token for no workspace", seam.WithPersonalAccessToken("seam_at1_secret", ""), "the workspace ID is empty"},
+		{"personal access token for a broken workspace", seam.WithPersonalAccessToken("seam_at1_secret", "w\n"), "the workspace ID has"},
+		{"API key as client session token", seam.WithClientSessionToken("seam_secret"), "use WithAPIKey"},
+		{"empty client session token", seam.WithClientSessionToken(""), "the credential is empty"},
+		{"client session token as publishable key", seam.WithPublishableKey("seam_cst1secret"), "use WithClientSessionToken"},
+		{"API key as publishable key", seam.WithPublishableKey("seam_secret"), "use WithAPIKey"},
+
+		{"empty endpoint", seam.WithEndpoint(""), "must be a URL"},
+		{"endpoint without a scheme", seam.WithEndpoint("connect.getseam.com"), "must be a URL"},
+		{"endpoint with another scheme", seam.WithEndpoint("ftp://seam.test"), "must be a URL"},
+		{"endpoint without a host", seam.WithEndpoint("https://:443/"), "must be a URL"},
+		{"endpoint that does not parse", seam.WithEndpoint("https://seam.test:secret/"), "must be a URL"},
+		{"endpoint with a user", seam.WithEndpoint("https://secret@seam.test"), "must not have a user"},
+		{"endpoint with a query", seam.WithEndpoint("https://seam.test/?key=secret"), "must not have a query"},
+		{"endpoint with a fragment", seam.WithEndpoint("https://seam.test/#x"), "must not have a query"},
+		{"plain http", seam.WithEndpoint("http://seam.test"), "must be https"},
+		{"plain http to a loopback in name alone", seam.WithEndpoint("http://localhost.evil.example"), "must be https"},
+		{"plain http to an address that begins as loopback", seam.WithEndpoint("http://127.0.0.1.evil.example"), "must be https"},
+		{"plain http to any address", seam.WithEndpoint("http://0.0.0.0"), "must be https"},
+
+		{"no http.Client", seam.WithHTTPClient(nil), "http.Client is nil"},
+		{"no time", seam.WithTimeout(0), "more than zero"},
+		{"negative time", seam.WithTimeout(-1), "more than zero"},
+		{"negative retries", seam.WithMaxRetries(-1), "must not be negative"},
+		{"nowhere for the response", seam.WithResponse(nil), "is nil"},
+
+		{"header without a name", seam.WithHeader("", "x"), "made of letters"},
+		{"header with a space in its name", seam.WithHeader("X Tenant", "x"), "made of letters"},
+		{"header with a line break in its name", seam.WithHeader("X\r\nY", "x"), "made of letters"},
+		{"header with a line break", seam.WithHeader("X-Tenant", "secret\r\nY: z"), "X-Tenant has a line break"},
+		{"header that authenticates", seam.WithHeader("authorization", "secret"), "use an option such as WithAPIKey"},
+		{"header of another credential", seam.WithHeader("client-session-token", "secret"), "use an option such as WithAPIKey"},
+		{"header of the body", seam.WithHeader("content-type", "text/plain"), "set by this package alone"},
+		{"header that changes the answer", seam.WithHeader("Accept-Encoding", "gzip"), "set by this package alone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			refused, err := seam.NewClient(seam.WithAPIKey("seam_test_key"), tt.option)
+			require.ErrorIs(t, err, seam.ErrInvalidParams)
+			require.ErrorContains(t, err, tt.want)
+			assert.NotContains(t, err.Error(), "secr")
+			assert.Nil(t, refused)
+
+			err = client.ClientSessions.Revoke(t.Context(), sessionID, tt.option)
+			require.ErrorIs(t, err, seam.ErrInvalidParams)
+			require.ErrorContains(t, err, tt.want)
+			assert.NotContains(t, err.Error(), "secr")
+		})
+	}
+}
+
+func TestEndpointsThatAreReached(t *testing.T) {
+	t.Parallel()
+	for _, opts := range [][]seam.Option{
+		{seam.WithEndpoint("https://seam.test")},
+		{seam.WithEndpoint("HTTPS://seam.test:8443/base")},
+		{seam.WithEndpoint("http://localhost:8080")},
+		{seam.WithEndpoint("http://LOCALHOST")},
+		{seam.WithEndpoint("http://127.1.2.3")},
+		{seam.WithEndpoint("http://[::1]:8080")},
+		{seam.WithInsecureHTTP(), seam.WithEndpoint("http://seam.test")},
+		{seam.WithEndpoint("http://seam.test"), seam.WithInsecureHTTP()},
+		{seam.WithEndpoint("http://seam.test"), seam.WithEndpoint("https://seam.test")},
+	} {
+		_, err := seam.NewClient(append(opts, seam.WithAPIKey("seam_test_key"))...)
+		assert.NoError(t, err)
+	}
+}
+
+func TestResponse(t *testing.T) {
+	t.Parallel()
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Fail") != "" {
+			answer(http.StatusForbidden, `{"error": {"type": "no"}}`)(w, r)
+			return
+		}
+		answer(http.StatusOK, twoSessions)(w, r)
+	})
+	sessions := client.ClientSessions
+	var response seam.Response
+
+	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithResponse(&response))
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	assert.Equal(t, "application/json", response.Header.Get("Content-Type"))
+	assert.Equal(t, "request1", response.RequestID)
+	assert.Equal(t, 1, response.Attempts)
+	assert.JSONEq(t, twoSessions, string(response.Body))
+
+	_, err = sessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithResponse(&response), seam.WithHeader("X-Fail", "1"))
+	require.Error(t, err)
+	assert.Equal(t, http.StatusForbidden, response.StatusCode)
+	assert.JSONEq(t, `{"error": {"type": "no"}}`, string(response.Body))
+
+	require.NoError(t, all(t.Context(), sessions, seam.ClientSessionListParams{}, seam.WithResponse(&response)))
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	assert.Nil(t, response.Body, "All keeps nothing")
+
+	require.Error(t, sessions.Revoke(t.Context(), "", seam.WithResponse(&response)))
+	assert.Equal(t, seam.Response{}, response, "nothing was sent")
+
+	_, err = seam.NewClient(seam.WithAPIKey("seam_test_key"), seam.WithResponse(&response))
+	require.ErrorIs(t, err, seam.ErrInvalidParams)
+	assert.ErrorContains(t, err, "WithResponse belongs to a single call")
+}
+
+// TestHTTPClientIsUsedAsItIs checks that the caller's client keeps its own
+// settings, and what of it is taken over.
+func TestHTTPClientIsUsedAsItIs(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	transport := roundTripper(func(*http.Request) (*http.Response, error) {
+		requests++
+		return response(http.StatusOK, done)
+	})
+	own := &http.Client{Transport: transport}
+	client := newClient(t, seam.WithHTTPClient(own))
+	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
+	assert.Equal(t, 1, requests)
+	assert.Nil(t, own.CheckRedirect)
+	assert.Zero(t, own.Timeout)
+
+	own.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return response(http.StatusForbidden, "") })
+	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID), "it was copied")
+}
