@@ -1,8 +1,10 @@
 package seam_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,17 +13,36 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
 )
 
-// peer is a server for the conformance suite. It holds the vendor's own seed:
-// its keys, its workspace and no user named jane or joe.
+// peer is a server for the conformance suite, without users named jane or joe.
 type peer struct {
 	endpoint string
+	seamtest.Workspace
 	// transport leads to the server; exchange tells it which step comes next.
 	transport http.RoundTripper
 	exchange  func(t *testing.T)
-	// outage makes a path answer 503, until it is called without one.
+	// outage makes a path answer 503 once or more, until it is called without one.
 	outage func(t *testing.T, path ...string)
+	lacks  []string // the steps that the server has no answer for
+}
+
+// next begins a step.
+func (p peer) next(t *testing.T) {
+	t.Helper()
+	if _, step, _ := strings.Cut(t.Name(), "/"); slices.Contains(p.lacks, step) {
+		t.Skip("this server has no such thing")
+	}
+	p.exchange(t)
+}
+
+// lackedByVendorFake are the steps that the vendor's fake server does not know,
+// or answers otherwise than the vendor's documents say.
+var lackedByVendorFake = []string{
+	"get_with_unknown_token", "get_with_revoked_token", "get_or_create_with_api_key",
+	"list", "list_of_key", "grant_access", "revoke", "revoke_again", "get_revoked", "create_after_revoke",
+	"delete", "delete_again", "delete_with_query",
 }
 
 // conformance is what any Seam server must answer to this client. Its steps
@@ -31,7 +52,7 @@ func conformance(t *testing.T, p peer) {
 	client := func(t *testing.T, opts ...seam.Option) *seam.ClientSessionsService {
 		t.Helper()
 		client, err := seam.NewClient(append([]seam.Option{
-			seam.WithAPIKey("seam_apikey1_token"),
+			seam.WithAPIKey(p.APIKey),
 			seam.WithEndpoint(p.endpoint),
 			seam.WithHTTPClient(&http.Client{Transport: p.transport}),
 		}, opts...)...)
@@ -41,20 +62,20 @@ func conformance(t *testing.T, p peer) {
 	var jane, joe *seam.ClientSession
 
 	t.Run("create", func(t *testing.T) {
-		p.exchange(t)
+		p.next(t)
 		session, err := client(t).Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
 		require.NoError(t, err)
 		assert.NotEmpty(t, session.ClientSessionID)
 		assert.True(t, strings.HasPrefix(session.Token, "seam_cst"), "the token is a client session token")
 		assert.Equal(t, "jane", session.UserIdentifierKey)
-		assert.Equal(t, "seed_workspace_1", session.WorkspaceID)
+		assert.Equal(t, p.WorkspaceID, session.WorkspaceID)
 		assert.True(t, session.ExpiresAt.After(session.CreatedAt), "it expires after it was made")
 		jane = session
 	})
 	require.NotNil(t, jane, "the other steps need this session")
 
 	t.Run("create_again", func(t *testing.T) {
-		p.exchange(t)
+		p.next(t)
 		_, err := client(t).Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
 		apiErr := requireAPIError(t, err)
 		assert.Equal(t, http.StatusBadRequest, apiErr.StatusCode)
@@ -74,65 +95,251 @@ func conformance(t *testing.T, p peer) {
 		{
 			step:   "get_with_personal_access_token",
 			params: seam.ClientSessionGetParams{ClientSessionID: jane.ClientSessionID},
-			opts:   []seam.Option{seam.WithPersonalAccessToken("seam_at1_longtoken", "seed_workspace_1")},
+			opts:   []seam.Option{seam.WithPersonalAccessToken(p.PersonalAccessToken, p.WorkspaceID)},
 		},
 	} {
 		t.Run(get.step, func(t *testing.T) {
-			p.exchange(t)
+			p.next(t)
 			session, err := client(t).Get(t.Context(), get.params, get.opts...)
 			require.NoError(t, err)
 			assert.Empty(t, cmp.Diff(jane, session))
 		})
 	}
 
-	joeParams := seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "joe"}
-	asPublic := seam.WithPublishableKey("seam_pk1_token")
+	asPublic := seam.WithPublishableKey(p.PublishableKey)
 	t.Run("get_or_create_new", func(t *testing.T) {
-		p.exchange(t)
-		session, err := client(t).GetOrCreate(t.Context(), joeParams, asPublic)
+		p.next(t)
+		session, err := client(t).GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "joe"}, asPublic)
 		require.NoError(t, err)
 		assert.Equal(t, "joe", session.UserIdentifierKey)
 		assert.NotEqual(t, jane.ClientSessionID, session.ClientSessionID)
 		joe = session
 	})
 	t.Run("get_or_create_same", func(t *testing.T) {
-		p.exchange(t)
-		session, err := client(t).GetOrCreate(t.Context(), joeParams, asPublic)
+		p.next(t)
+		session, err := client(t).GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "joe"}, asPublic)
 		require.NoError(t, err)
 		assert.Empty(t, cmp.Diff(joe, session))
 	})
+	t.Run("get_or_create_with_api_key", func(t *testing.T) {
+		p.next(t)
+		session, err := client(t).GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "joe"})
+		require.NoError(t, err)
+		assert.Empty(t, cmp.Diff(joe, session))
+	})
+	t.Run("create_with_access_and_publishable_key", func(t *testing.T) {
+		p.next(t)
+		_, err := client(t).Create(t.Context(), seam.ClientSessionCreateParams{
+			UserIdentifierKey: "ann", ConnectWebviewIDs: []string{webviewID},
+		}, asPublic)
+		require.ErrorIs(t, err, seam.ErrForbidden)
+		assert.Equal(t, "publishable_keys_must_create_empty_client_sessions", requireAPIError(t, err).Type)
+	})
 
 	t.Run("get_unknown", func(t *testing.T) {
-		p.exchange(t)
+		p.next(t)
 		_, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "11111111-1111-4111-8111-111111111111"})
 		require.ErrorIs(t, err, seam.ErrNotFound)
 		assert.Equal(t, "client_session_not_found", requireAPIError(t, err).Type)
 	})
 	t.Run("get_with_wrong_key", func(t *testing.T) {
-		p.exchange(t)
+		p.next(t)
 		_, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"}, seam.WithAPIKey("seam_wrong_key"))
 		require.ErrorIs(t, err, seam.ErrUnauthorized)
 		assert.Equal(t, "unauthorized", requireAPIError(t, err).Type)
 	})
+	t.Run("get_with_unknown_token", func(t *testing.T) {
+		p.next(t)
+		_, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken("seam_cst1_unknown"))
+		require.ErrorIs(t, err, seam.ErrUnauthorized)
+		assert.Equal(t, "client_session_not_found", requireAPIError(t, err).Type)
+	})
 	t.Run("create_with_invalid_input", func(t *testing.T) {
-		p.exchange(t)
+		p.next(t)
 		invalid := rewrite{p.transport, `{"user_identifier_key": 12, "connect_webview_ids": ["a", 1]}`}
 		_, err := client(t, seam.WithHTTPClient(&http.Client{Transport: invalid})).
 			Create(t.Context(), seam.ClientSessionCreateParams{})
 		require.ErrorIs(t, err, seam.ErrInvalidInput)
+		apiErr := requireAPIError(t, err)
+		assert.Equal(t, `2 Input Errors: Expected string, received number for "connect_webview_ids.1", `+
+			`Expected string, received number for "user_identifier_key"`, apiErr.Message)
 		assert.Equal(t, map[string][]string{
 			"user_identifier_key":   {"Expected string, received number"},
 			"connect_webview_ids.1": {"Expected string, received number"},
-		}, requireAPIError(t, err).ValidationErrors)
+		}, apiErr.ValidationErrors)
 	})
 	t.Run("get_in_outage", func(t *testing.T) {
-		p.exchange(t)
+		p.next(t)
 		p.outage(t, "/client_sessions/get")
 		defer p.outage(t)
 		_, err := client(t, seam.WithMaxRetries(0)).Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
 		require.ErrorIs(t, err, seam.ErrServer)
 		assert.Equal(t, http.StatusServiceUnavailable, requireAPIError(t, err).StatusCode)
 	})
+
+	// What other clients send.
+	for _, raw := range []struct {
+		step, method, target, body string
+		header                     map[string]string
+		status                     int
+		errorType                  string
+	}{
+		{step: "get_with_query", method: "GET", target: "/client_sessions/get?user_identifier_key=jane&_strict=true", status: 200},
+		{step: "put_existing", method: "PUT", target: "/client_sessions/create", body: `{"user_identifier_key": "jane"}`, status: 200},
+		{
+			step: "wrong_method", method: "GET", target: "/client_sessions/create",
+			status: 405, errorType: "method_not_allowed",
+		},
+		{
+			step: "wrong_content_type", method: "POST", target: "/client_sessions/create", body: `{}`,
+			header: map[string]string{"Content-Type": "text/plain"}, status: 400, errorType: "invalid_content_type",
+		},
+		{
+			step: "array_for_an_object", method: "POST", target: "/client_sessions/create", body: `[]`,
+			status: 400, errorType: "invalid_input",
+		},
+		{
+			step: "no_credential", method: "POST", target: "/client_sessions/get", body: `{}`,
+			header: map[string]string{"Authorization": ""}, status: 401, errorType: "unauthorized",
+		},
+		{
+			step: "publishable_key_without_user", method: "POST", target: "/client_sessions/create", body: `{"connect_webview_ids": []}`,
+			header: map[string]string{"Authorization": "", "Seam-Publishable-Key": p.PublishableKey},
+			status: 401, errorType: "publishable_key_requires_user_identifier_key",
+		},
+		{
+			step: "unknown_publishable_key", method: "POST", target: "/client_sessions/create", body: `{"user_identifier_key": "jane"}`,
+			header: map[string]string{"Authorization": "", "Seam-Publishable-Key": "seam_pk_unknown"},
+			status: 401, errorType: "workspace_not_found",
+		},
+	} {
+		t.Run(raw.step, func(t *testing.T) {
+			p.next(t)
+			resp := p.send(t, raw.method, raw.target, raw.body, raw.header)
+			defer resp.Body.Close()
+			assert.Equal(t, raw.status, resp.StatusCode)
+			assert.NotEmpty(t, resp.Header.Get("Seam-Request-Id"))
+			var answer struct {
+				ClientSession *seam.ClientSession `json:"client_session"`
+				Error         *struct{ Type string }
+				OK            *bool
+			}
+			require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer))
+			require.NotNil(t, answer.OK)
+			assert.Equal(t, raw.errorType == "", *answer.OK)
+			if raw.errorType == "" {
+				require.NotNil(t, answer.ClientSession)
+				assert.Equal(t, jane.Token, answer.ClientSession.Token)
+			} else {
+				require.NotNil(t, answer.Error)
+				assert.Equal(t, raw.errorType, answer.Error.Type)
+			}
+		})
+	}
+	t.Run("preflight", func(t *testing.T) {
+		p.next(t)
+		resp := p.send(t, "OPTIONS", "/client_sessions/get", "", map[string]string{
+			"Authorization": "", "Origin": "https://app.test",
+			"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type",
+		})
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, http.StatusOK, resp.StatusCode)
+		assert.Equal(t, "https://app.test", resp.Header.Get("Access-Control-Allow-Origin"))
+		assert.Contains(t, resp.Header.Get("Access-Control-Allow-Methods"), "POST")
+		allowed := strings.Split(resp.Header.Get("Access-Control-Allow-Headers"), ", ")
+		assert.Subset(t, allowed, []string{
+			"authorization", "content-type", "client-session-token", "seam-client-session-token",
+			"seam-publishable-key", "seam-workspace", "seam-sdk-name", "seam-sdk-version", "seam-lts-version",
+		})
+	})
+
+	t.Run("grant_access", func(t *testing.T) {
+		p.next(t)
+		require.NoError(t, client(t).GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{
+			UserIdentifierKey: "jane", ConnectWebviewIDs: []string{webviewID},
+		}))
+		session, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
+		require.NoError(t, err)
+		assert.Equal(t, []string{webviewID}, session.ConnectWebviewIDs)
+	})
+	t.Run("list", func(t *testing.T) {
+		p.next(t)
+		sessions, err := client(t).List(t.Context(), seam.ClientSessionListParams{})
+		require.NoError(t, err)
+		require.Len(t, sessions, 2)
+		assert.Equal(t, jane.ClientSessionID, sessions[0].ClientSessionID)
+		assert.Equal(t, joe.ClientSessionID, sessions[1].ClientSessionID)
+	})
+	t.Run("list_of_key", func(t *testing.T) {
+		p.next(t)
+		sessions, err := client(t).List(t.Context(), seam.ClientSessionListParams{UserIdentifierKey: "joe"})
+		require.NoError(t, err)
+		require.Len(t, sessions, 1)
+		assert.Equal(t, joe.ClientSessionID, sessions[0].ClientSessionID)
+	})
+	t.Run("revoke", func(t *testing.T) {
+		p.next(t)
+		require.NoError(t, client(t).Revoke(t.Context(), jane.ClientSessionID))
+	})
+	t.Run("revoke_again", func(t *testing.T) {
+		p.next(t)
+		require.NoError(t, client(t).Revoke(t.Context(), jane.ClientSessionID))
+	})
+	t.Run("get_revoked", func(t *testing.T) {
+		p.next(t)
+		_, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: jane.ClientSessionID})
+		require.ErrorIs(t, err, seam.ErrNotFound)
+	})
+	t.Run("get_with_revoked_token", func(t *testing.T) {
+		p.next(t)
+		_, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(jane.Token))
+		require.ErrorIs(t, err, seam.ErrUnauthorized)
+		assert.Equal(t, "client_session_revoked", requireAPIError(t, err).Type)
+	})
+	t.Run("create_after_revoke", func(t *testing.T) {
+		p.next(t)
+		session, err := client(t).Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+		require.NoError(t, err)
+		assert.NotEqual(t, jane.ClientSessionID, session.ClientSessionID)
+	})
+	t.Run("delete", func(t *testing.T) {
+		p.next(t)
+		require.NoError(t, client(t).Delete(t.Context(), joe.ClientSessionID))
+	})
+	t.Run("delete_again", func(t *testing.T) {
+		p.next(t)
+		err := client(t).Delete(t.Context(), joe.ClientSessionID)
+		require.ErrorIs(t, err, seam.ErrNotFound)
+		assert.Equal(t, "client_session_not_found", requireAPIError(t, err).Type)
+	})
+	t.Run("delete_with_query", func(t *testing.T) {
+		p.next(t)
+		resp := p.send(t, "DELETE", "/client_sessions/delete?client_session_id="+jane.ClientSessionID, "", nil)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"ok": true}`, string(body))
+	})
+}
+
+// send sends what this client would not. An empty header is left out.
+func (p peer) send(t *testing.T, method, target, body string, header map[string]string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, p.endpoint+target, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+p.APIKey)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+		if value == "" {
+			req.Header.Del(name)
+		}
+	}
+	resp, err := p.transport.RoundTrip(req)
+	require.NoError(t, err)
+	return resp
 }
 
 // rewrite sends another body than the client, whose types allow no wrong one.
@@ -155,4 +362,22 @@ func requireAPIError(t *testing.T, err error) *seam.APIError {
 	var apiErr *seam.APIError
 	require.ErrorAs(t, err, &apiErr)
 	return apiErr
+}
+
+// TestConformanceSeamtest runs the suite against this module's own server.
+func TestConformanceSeamtest(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	conformance(t, peer{
+		endpoint:  srv.URL,
+		Workspace: srv.Workspace,
+		transport: http.DefaultTransport,
+		exchange:  func(*testing.T) {},
+		outage: func(_ *testing.T, paths ...string) {
+			srv.Heal()
+			for _, path := range paths {
+				srv.Fail(seamtest.Fault{Path: path, Status: http.StatusServiceUnavailable})
+			}
+		},
+	})
 }

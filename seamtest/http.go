@@ -1,0 +1,236 @@
+package seamtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxRequestBody bounds what is read of a request, in bytes.
+const maxRequestBody = 1 << 20
+
+// endpoint is what the API does at a path.
+type endpoint struct {
+	methods     []string
+	credentials []credential
+	fields      []field
+	do          func(*Server, call) (any, error)
+}
+
+var (
+	withKey  = []credential{apiKey, personalAccessToken}
+	toRead   = []credential{clientSessionToken, personalAccessToken, apiKey}
+	toCreate = []credential{apiKey, personalAccessToken, publishableKey}
+)
+
+// endpoints are the API, in the order of its documents.
+var endpoints = map[string]endpoint{
+	"/client_sessions/create": {
+		methods:     []string{http.MethodPost, http.MethodPut},
+		credentials: toCreate,
+		fields: []field{
+			{name: "connected_account_ids", kind: list},
+			{name: "connect_webview_ids", kind: list},
+			{name: "user_identifier_key", kind: nonEmpty},
+			{name: "customer_id", kind: text},
+			{name: "customer_key", kind: nonEmpty},
+			{name: "user_identity_id", kind: text},
+			{name: "user_identity_ids", kind: list},
+			{name: "expires_at", kind: dateTime},
+		},
+		do: (*Server).create,
+	},
+	"/client_sessions/delete": {
+		methods:     []string{http.MethodDelete, http.MethodPost},
+		credentials: withKey,
+		fields:      []field{{name: "client_session_id", kind: text, required: true}},
+		do:          (*Server).delete,
+	},
+	"/client_sessions/get": {
+		methods:     []string{http.MethodGet, http.MethodPost},
+		credentials: toRead,
+		fields: []field{
+			{name: "client_session_id", kind: text},
+			{name: "user_identifier_key", kind: text},
+		},
+		do: (*Server).get,
+	},
+	"/client_sessions/get_or_create": {
+		methods:     []string{http.MethodPost},
+		credentials: toCreate,
+		fields: []field{
+			{name: "connected_account_ids", kind: list},
+			{name: "connect_webview_ids", kind: list},
+			{name: "user_identifier_key", kind: nonEmpty},
+			{name: "user_identity_id", kind: text},
+			{name: "user_identity_ids", kind: list},
+			{name: "expires_at", kind: dateTime},
+		},
+		do: (*Server).getOrCreate,
+	},
+	"/client_sessions/grant_access": {
+		methods:     []string{http.MethodPatch, http.MethodPost},
+		credentials: withKey,
+		fields: []field{
+			{name: "client_session_id", kind: text},
+			{name: "user_identifier_key", kind: text},
+			{name: "connected_account_ids", kind: list},
+			{name: "connect_webview_ids", kind: list},
+			{name: "user_identity_id", kind: text},
+			{name: "user_identity_ids", kind: list},
+		},
+		do: (*Server).grantAccess,
+	},
+	"/client_sessions/list": {
+		methods:     []string{http.MethodGet, http.MethodPost},
+		credentials: withKey,
+		fields: []field{
+			{name: "client_session_id", kind: text},
+			{name: "user_identifier_key", kind: text},
+			{name: "connect_webview_id", kind: text},
+			{name: "without_user_identifier_key", kind: flag},
+			{name: "user_identity_id", kind: text},
+		},
+		do: (*Server).list,
+	},
+	"/client_sessions/revoke": {
+		methods:     []string{http.MethodPost},
+		credentials: withKey,
+		fields:      []field{{name: "client_session_id", kind: text, required: true}},
+		do:          (*Server).revoke,
+	},
+}
+
+// call is a request that was understood.
+type call struct {
+	caller
+	method string
+	params params
+}
+
+// refusal is an error of the API.
+type refusal struct {
+	status           int
+	Type             string `json:"type"`
+	Message          string `json:"message"`
+	ValidationErrors any    `json:"validation_errors,omitempty"`
+}
+
+func (r *refusal) Error() string { return r.Message }
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
+
+	s.mu.Lock()
+	s.requests = append(s.requests, Request{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Clone(), body})
+	id := "request" + strconv.Itoa(len(s.requests))
+	var fault *Fault
+	if r.Method != http.MethodOptions {
+		fault = s.nextFault(r.URL.Path)
+	}
+	s.mu.Unlock()
+
+	allow(w.Header(), r.Header.Get("Origin"))
+	w.Header().Set("Seam-Request-Id", id)
+	if fault != nil && fault.Delay > 0 {
+		s.pause(r, fault.Delay)
+	}
+	if r.Method == http.MethodOptions {
+		return // a preflight has its answer in the headers
+	}
+	status, answer := http.StatusOK, any(map[string]any{"ok": true})
+	if fault.ownAnswer() {
+		if err == nil {
+			answer, err = s.handle(r, body)
+		}
+		if err != nil {
+			refused, ok := errors.AsType[*refusal](err)
+			if !ok {
+				refused = &refusal{status: http.StatusBadRequest, Type: "invalid_input", Message: err.Error()}
+			}
+			status, answer = refused.status, map[string]any{"error": refused, "ok": false}
+		}
+	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // answers are made of plain values
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if fault != nil {
+		s.spoil(w, r, fault, status, text)
+		return
+	}
+	write(w, status, text)
+}
+
+// handle finds out who calls what, and does it.
+func (s *Server) handle(r *http.Request, body []byte) (any, error) {
+	endpoint, ok := endpoints[r.URL.Path]
+	if !ok {
+		return nil, &refusal{status: http.StatusNotFound, Type: "not_found", Message: "No such endpoint"}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who, err := s.authenticate(r.Header, endpoint.credentials)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(endpoint.methods, r.Method) {
+		return nil, &refusal{
+			status: http.StatusMethodNotAllowed, Type: "method_not_allowed",
+			Message: "only " + strings.Join(endpoint.methods, ",") + " accepted",
+		}
+	}
+	params, err := read(r, body, endpoint.fields)
+	if err != nil {
+		return nil, err
+	}
+	return endpoint.do(s, call{who, r.Method, params})
+}
+
+// read takes the params from the query of a GET or DELETE, else from the body.
+func read(r *http.Request, body []byte, fields []field) (params, error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
+		return validate(fromQuery(r.URL.Query(), fields), fields)
+	}
+	if len(body) == 0 {
+		return validate(map[string]any{}, fields)
+	}
+	if r.Method != http.MethodPut && !strings.Contains(r.Header.Get("Content-Type"), "application/json") {
+		return nil, &refusal{
+			status: http.StatusBadRequest, Type: "invalid_content_type",
+			Message: fmt.Sprintf(`%s requests must have Content-Type header with "application/json"`, r.Method),
+		}
+	}
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return nil, &refusal{status: http.StatusBadRequest, Type: "invalid_json", Message: "Invalid JSON"}
+	}
+	return validate(value, fields)
+}
+
+// allow lets pages of any origin read the answer, as the API does.
+func allow(header http.Header, origin string) {
+	if origin == "" {
+		origin = "*"
+	}
+	header.Set("Access-Control-Allow-Origin", origin)
+	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
+	header.Set("Access-Control-Allow-Headers", "accept, authorization, content-type, user-agent, x-requested-with, "+
+		"client-session-token, seam-client-session-token, seam-publishable-key, seam-user-identifier-key, "+
+		"seam-workspace, seam-lts-version, seam-sdk-name, seam-sdk-version")
+	header.Set("Access-Control-Allow-Credentials", "true")
+}
+
+// write sends an answer; a client that does not wait for it is no fault.
+func write(w http.ResponseWriter, status int, body []byte) {
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+func length(body []byte) string { return strconv.Itoa(len(body)) }

@@ -1,0 +1,550 @@
+package seamtest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
+)
+
+func TestWorkspacesAreApart(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	here := srv.Client(t).ClientSessions
+	other := srv.NewWorkspace()
+	there := srv.Client(t, seam.WithAPIKey(other.APIKey)).ClientSessions
+	require.NotEqual(t, srv.WorkspaceID, other.WorkspaceID)
+
+	session, err := here.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	_, err = there.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: session.ClientSessionID})
+	require.ErrorIs(t, err, seam.ErrNotFound)
+	_, err = there.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
+	require.ErrorIs(t, err, seam.ErrNotFound)
+	require.ErrorIs(t, there.Revoke(t.Context(), session.ClientSessionID), seam.ErrNotFound)
+	require.ErrorIs(t, there.Delete(t.Context(), session.ClientSessionID), seam.ErrNotFound)
+	list, err := there.List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+	assert.Empty(t, list)
+
+	same, err := there.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	assert.NotEqual(t, session.ClientSessionID, same.ClientSessionID)
+	assert.Equal(t, other.WorkspaceID, same.WorkspaceID)
+
+	_, err = here.List(t.Context(), seam.ClientSessionListParams{}, seam.WithPersonalAccessToken(srv.PersonalAccessToken, other.WorkspaceID))
+	require.ErrorIs(t, err, seam.ErrUnauthorized)
+}
+
+// TestWhoMayDoWhat holds every kind of credential against every endpoint.
+func TestWhoMayDoWhat(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	session, err := srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	body := `{"client_session_id": "` + session.ClientSessionID + `", "user_identifier_key": "joe"}`
+
+	const wrongKind = "client_session_token_used_for_api_key"
+	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+	workspace := bearer(srv.PersonalAccessToken)
+	workspace.Set("Seam-Workspace", srv.WorkspaceID)
+	public := http.Header{"Seam-Publishable-Key": {srv.PublishableKey}}
+	for _, tt := range []struct {
+		name   string
+		header http.Header
+		want   map[string]string // error types by the endpoint's last part; "" for a success, "*" for all others
+	}{
+		{"API key", bearer(srv.APIKey), map[string]string{"*": ""}},
+		{"personal access token", workspace, map[string]string{"*": ""}},
+		{"client session token", bearer(session.Token), map[string]string{"get": "invalid_options", "*": wrongKind}},
+		{"client session token in its own header", http.Header{"Seam-Client-Session-Token": {session.Token}}, map[string]string{"get": "invalid_options", "*": wrongKind}},
+		{"publishable key", public, map[string]string{"create": "", "get_or_create": "", "*": "unauthorized"}},
+		{"unknown API key", bearer("seam_unknown"), map[string]string{"*": "unauthorized"}},
+		{"unknown personal access token", http.Header{"Authorization": {"Bearer seam_at_unknown"}, "Seam-Workspace": {srv.WorkspaceID}}, map[string]string{"*": "unauthorized"}},
+		{"personal access token without a workspace", bearer(srv.PersonalAccessToken), map[string]string{"*": "missing_workspace_id"}},
+		{"unknown client session token", bearer("seam_cst_unknown"), map[string]string{"get": "client_session_not_found", "*": wrongKind}},
+		{"JWT", bearer("eyJ"), map[string]string{"*": "unauthorized"}},
+		{"empty token", bearer(""), map[string]string{"*": "unauthorized"}},
+		{"nothing", nil, map[string]string{"create": "publishable_key_header_required", "get_or_create": "publishable_key_header_required", "*": "unauthorized"}},
+	} {
+		for _, endpoint := range []string{"create", "get", "get_or_create", "grant_access", "list", "revoke", "delete"} {
+			t.Run(tt.name+"/"+endpoint, func(t *testing.T) {
+				srv := srv
+				if tt.want["*"] == "" || endpoint == "create" || endpoint == "get_or_create" {
+					srv = seamtest.NewServer(t) // what succeeds must not be in the way of others
+					_, err := srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+					require.NoError(t, err)
+				}
+				_, answer := send(t, srv, http.MethodPost, "/client_sessions/"+endpoint, body, tt.header)
+				want, ok := tt.want[endpoint]
+				if !ok {
+					want = tt.want["*"]
+				}
+				assert.Equal(t, want, answer.Error.Type, answer.Error.Message)
+				assert.Equal(t, want == "", answer.OK)
+			})
+		}
+	}
+}
+
+type answer struct {
+	OK             bool                 `json:"ok"`
+	ClientSession  *seam.ClientSession  `json:"client_session"`
+	ClientSessions []seam.ClientSession `json:"client_sessions"`
+	Error          struct {
+		Type, Message    string
+		ValidationErrors map[string]any `json:"validation_errors"`
+	}
+}
+
+// send sends what the SDK would not.
+func send(t *testing.T, srv *seamtest.Server, method, target, body string, header http.Header) (int, answer) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+target, strings.NewReader(body))
+	require.NoError(t, err)
+	if header != nil {
+		req.Header = header.Clone()
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	assert.NotEmpty(t, resp.Header.Get("Seam-Request-Id"))
+	assert.NotEmpty(t, resp.Header.Get("Access-Control-Allow-Origin"))
+	var got answer
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&got))
+	return resp.StatusCode, got
+}
+
+func key(srv *seamtest.Server) http.Header {
+	return http.Header{"Authorization": {"Bearer " + srv.APIKey}}
+}
+
+// TestMethodsOfTheSchema sends to each endpoint each method that the vendor's
+// schema lists, with the params where the schema has them, and all other ones.
+func TestMethodsOfTheSchema(t *testing.T) {
+	t.Parallel()
+	var schema struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	text, err := os.ReadFile("../testdata/client_sessions.openapi.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &schema))
+	require.Len(t, schema.Paths, 7)
+
+	for path, methods := range schema.Paths {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+			srv := seamtest.NewServer(t)
+			session, err := srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+			require.NoError(t, err)
+			target, body := path, `{"client_session_id": "`+session.ClientSessionID+`", "user_identifier_key": "joe"}`
+			if method == "GET" || method == "DELETE" {
+				target, body = path+"?client_session_id="+session.ClientSessionID+"&_strict=true", ""
+			}
+			status, answer := send(t, srv, method, target, body, key(srv))
+			if _, ok := methods[strings.ToLower(method)]; ok {
+				assert.Equal(t, 200, status, "%s %s: %s", method, path, answer.Error.Message)
+			} else {
+				assert.Equal(t, 405, status, "%s %s", method, path)
+				assert.Equal(t, "method_not_allowed", answer.Error.Type)
+			}
+		}
+	}
+	srv := seamtest.NewServer(t)
+	status, answer := send(t, srv, "POST", "/devices/list", "{}", key(srv))
+	assert.Equal(t, 404, status)
+	assert.Equal(t, "not_found", answer.Error.Type)
+}
+
+func TestInvalidInput(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	for _, tt := range []struct {
+		path, body, kind, message string
+	}{
+		{"create", `{"user_identifier_key": null}`, "invalid_input", `Expected string, received null for "user_identifier_key"`},
+		{"create", `{"user_identifier_key": ""}`, "invalid_input", `String must contain at least 1 character(s) for "user_identifier_key"`},
+		{"create", `{"customer_key": {}}`, "invalid_input", `Expected string, received object for "customer_key"`},
+		{"create", `{"connect_webview_ids": "a"}`, "invalid_input", `Expected array, received string for "connect_webview_ids"`},
+		{"create", `{"expires_at": "2030-01-01T00:00:00+02:00"}`, "invalid_input", `Invalid datetime for "expires_at"`},
+		{"create", `{"expires_at": "tomorrow"}`, "invalid_input", `Invalid datetime for "expires_at"`},
+		{"list", `{"without_user_identifier_key": "true"}`, "invalid_input", `Expected boolean, received string for "without_user_identifier_key"`},
+		{"revoke", `{}`, "invalid_input", `client_session_id is required`},
+		{"delete", `{"client_session_id": true}`, "invalid_input", `Expected string, received boolean for "client_session_id"`},
+		{"get", `"x"`, "invalid_input", `Expected object, received string`},
+		{"get", `{`, "invalid_json", `Invalid JSON`},
+		{
+			"create", `{"connect_webview_ids": [1, "a", []], "customer_key": 2}`, "invalid_input",
+			`3 Input Errors: Expected string, received number for "connect_webview_ids.0", ` +
+				`Expected string, received array for "connect_webview_ids.2", Expected string, received number for "customer_key"`,
+		},
+	} {
+		status, answer := send(t, srv, "POST", "/client_sessions/"+tt.path, tt.body, key(srv))
+		assert.Equal(t, 400, status, tt.body)
+		assert.Equal(t, tt.kind, answer.Error.Type, tt.body)
+		assert.Equal(t, tt.message, answer.Error.Message, tt.body)
+		assert.Equal(t, tt.kind == "invalid_input", answer.Error.ValidationErrors != nil)
+	}
+	status, _ := send(t, srv, "POST", "/client_sessions/get", `"`+strings.Repeat("x", 2<<20)+`"`, key(srv))
+	assert.Equal(t, 400, status, "too large")
+	_, answer := send(t, srv, "POST", "/client_sessions/create", "", key(srv))
+	assert.True(t, answer.OK, "an empty body is an empty object")
+}
+
+func TestListFilters(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t).ClientSessions
+	for _, params := range []seam.ClientSessionCreateParams{
+		{UserIdentifierKey: "jane", ConnectWebviewIDs: []string{"webview"}},
+		{UserIdentifierKey: "joe", UserIdentityID: "identity"},
+		{CustomerKey: "acme", CustomerID: "customer"},
+	} {
+		_, err := sessions.Create(t.Context(), params)
+		require.NoError(t, err)
+	}
+	everybody, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+	require.Len(t, everybody, 3)
+	assert.Equal(t, "acme", everybody[2].CustomerKey)
+	assert.Equal(t, "customer", everybody[2].CustomerID)
+	assert.Equal(t, "identity", everybody[1].UserIdentityID)
+	jane, joe, acme := everybody[0], everybody[1], everybody[2]
+
+	for _, tt := range []struct {
+		params seam.ClientSessionListParams
+		query  string
+		want   []seam.ClientSession
+	}{
+		{seam.ClientSessionListParams{ClientSessionID: acme.ClientSessionID}, "client_session_id=" + acme.ClientSessionID, []seam.ClientSession{acme}},
+		{seam.ClientSessionListParams{UserIdentifierKey: "joe"}, "user_identifier_key=joe", []seam.ClientSession{joe}},
+		{seam.ClientSessionListParams{ConnectWebviewID: "webview"}, "connect_webview_id=webview", []seam.ClientSession{jane}},
+		{seam.ClientSessionListParams{UserIdentityID: "identity"}, "user_identity_id=identity", []seam.ClientSession{joe}},
+		{seam.ClientSessionListParams{WithoutUserIdentifierKey: true}, "without_user_identifier_key=true", []seam.ClientSession{acme}},
+		{seam.ClientSessionListParams{}, "without_user_identifier_key=false", everybody},
+		{seam.ClientSessionListParams{UserIdentifierKey: "joe", ConnectWebviewID: "webview"}, "user_identifier_key=joe&connect_webview_id=webview", []seam.ClientSession{}},
+	} {
+		got, err := sessions.List(t.Context(), tt.params)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, got, tt.query)
+		_, byQuery := send(t, srv, "GET", "/client_sessions/list?"+tt.query, "", key(srv))
+		assert.Equal(t, tt.want, byQuery.ClientSessions, tt.query)
+	}
+}
+
+func TestGetOrCreate(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t).ClientSessions
+	seen := map[string]int{}
+	for i, params := range []seam.ClientSessionGetOrCreateParams{
+		{UserIdentifierKey: "jane"},
+		{UserIdentifierKey: "jane", ConnectWebviewIDs: []string{"other"}},
+		{ConnectWebviewIDs: []string{"a", "b"}},
+		{ConnectWebviewIDs: []string{"b", "a", "a"}},
+		{ConnectWebviewIDs: []string{"a"}},
+		{UserIdentityID: "a"},
+		{UserIdentityID: "a", ConnectedAccountIDs: []string{"a"}},
+	} {
+		session, err := sessions.GetOrCreate(t.Context(), params)
+		require.NoError(t, err)
+		if _, ok := seen[session.ClientSessionID]; !ok {
+			seen[session.ClientSessionID] = i
+		}
+		assert.Equal(t, []int{0, 0, 2, 2, 4, 5, 6}[i], seen[session.ClientSessionID], "call %d", i)
+	}
+}
+
+func TestDeviceCount(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	for _, account := range []string{"jane's", "jane's", "joe's"} {
+		srv.AddDevice(account)
+	}
+	sessions := srv.Client(t).ClientSessions
+	session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{ConnectedAccountIDs: []string{"jane's"}})
+	require.NoError(t, err)
+	assert.Equal(t, 2, session.DeviceCount)
+	require.NoError(t, sessions.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{
+		ClientSessionID: session.ClientSessionID, ConnectedAccountIDs: []string{"joe's", "jane's"}, UserIdentityID: "jane",
+	}))
+	session, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: session.ClientSessionID})
+	require.NoError(t, err)
+	assert.Equal(t, 3, session.DeviceCount)
+	assert.Equal(t, []string{"jane's", "joe's"}, session.ConnectedAccountIDs)
+	assert.Equal(t, "jane", session.UserIdentityID)
+	_, err = sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
+	require.NoError(t, err)
+}
+
+func TestSessionsExpire(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t).ClientSessions
+	expiry := time.Now().Add(time.Hour).Truncate(time.Millisecond)
+	session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane", ExpiresAt: expiry})
+	require.NoError(t, err)
+	assert.True(t, expiry.Equal(session.ExpiresAt))
+	token := seam.WithClientSessionToken(session.Token)
+
+	srv.Advance(59 * time.Minute)
+	_, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{}, token)
+	require.NoError(t, err)
+	srv.Advance(time.Minute)
+	_, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{}, token)
+	require.ErrorIs(t, err, seam.ErrUnauthorized)
+	require.ErrorContains(t, err, "client_session_expired")
+
+	_, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err, "it is still there")
+	next, err := sessions.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	assert.NotEqual(t, session.ClientSessionID, next.ClientSessionID)
+	assert.InDelta(t, 365*24, next.ExpiresAt.Sub(next.CreatedAt).Hours(), 24, "a year")
+	newest, err := sessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	assert.Equal(t, next.ClientSessionID, newest.ClientSessionID)
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	once := func(fault seamtest.Fault) seamtest.Fault {
+		fault.Times = 1
+		return fault
+	}
+	for _, tt := range []struct {
+		name  string
+		fault seamtest.Fault
+		want  error // nil for none
+		made  int   // sessions
+	}{
+		{
+			name:  "status",
+			fault: once(seamtest.Fault{Status: 503}),
+			want:  seam.ErrServer,
+		},
+		{
+			name:  "status after the effect",
+			fault: once(seamtest.Fault{Status: 502, TakesEffect: true}),
+			want:  seam.ErrServer,
+			made:  1,
+		},
+		{
+			name:  "reset",
+			fault: once(seamtest.Fault{Reset: true}),
+			want:  syscall.ECONNRESET,
+		},
+		{
+			name:  "reset after the effect",
+			fault: once(seamtest.Fault{Reset: true, TakesEffect: true}),
+			want:  syscall.ECONNRESET,
+			made:  1,
+		},
+		{
+			name:  "cut",
+			fault: once(seamtest.Fault{Cut: true, TakesEffect: true}),
+			want:  io.ErrUnexpectedEOF,
+			made:  1,
+		},
+		{
+			name:  "stall",
+			fault: once(seamtest.Fault{Stall: true}),
+			want:  context.DeadlineExceeded,
+		},
+		{
+			name:  "delay beyond the timeout",
+			fault: once(seamtest.Fault{Delay: time.Hour, Status: 500}),
+			want:  context.DeadlineExceeded,
+		},
+		{
+			name:  "delay",
+			fault: once(seamtest.Fault{Delay: time.Millisecond}),
+			made:  1,
+		},
+		{
+			name:  "for another path",
+			fault: seamtest.Fault{Path: "/client_sessions/get", Status: 500},
+			made:  1,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := seamtest.NewServer(t)
+			sessions := srv.Client(t, seam.WithMaxRetries(0), seam.WithTimeout(300*time.Millisecond)).ClientSessions
+			srv.Fail(tt.fault)
+			_, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
+			require.ErrorIs(t, err, tt.want)
+			list, err := sessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithTimeout(time.Minute))
+			require.NoError(t, err)
+			assert.Len(t, list, tt.made)
+		})
+	}
+}
+
+func TestFaultAnswersAsTold(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	srv.Fail(seamtest.Fault{
+		Status: 503, Body: `{"error": {"type": "busy"}}`,
+		Header: http.Header{"retry-after": {"120"}, "Seam-Request-Id": {"mine"}},
+	})
+	var apiErr *seam.APIError
+	require.ErrorAs(t, srv.Client(t).ClientSessions.Revoke(t.Context(), "1"), &apiErr)
+	assert.Equal(t, 503, apiErr.StatusCode)
+	assert.Equal(t, "busy", apiErr.Type)
+	assert.Equal(t, 2*time.Minute, apiErr.RetryAfter)
+	assert.Equal(t, "mine", apiErr.RequestID)
+}
+
+func TestFaultsInTurn(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
+	srv.Fail(seamtest.Fault{Path: "/client_sessions/list", Status: 500, Times: 2})
+	srv.Fail(seamtest.Fault{Path: "/client_sessions/list", Status: 429})
+	for i, want := range []error{seam.ErrServer, seam.ErrServer, seam.ErrRateLimited, seam.ErrRateLimited} {
+		_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+		require.ErrorIs(t, err, want, i)
+	}
+	srv.Heal()
+	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+	assert.Len(t, srv.Requests(), 5)
+}
+
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	_, err := srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	send(t, srv, "GET", "/client_sessions/get?user_identifier_key=jane", "", key(srv))
+	requests := srv.Requests()
+	require.Len(t, requests, 2)
+	assert.Equal(t, "POST", requests[0].Method)
+	assert.Equal(t, "/client_sessions/create", requests[0].Path)
+	assert.Equal(t, "Bearer "+srv.APIKey, requests[0].Header.Get("Authorization"))
+	assert.JSONEq(t, `{"user_identifier_key": "jane"}`, string(requests[0].Body))
+	assert.Equal(t, "user_identifier_key=jane", requests[1].Query)
+}
+
+// TestManyAtOnce creates, lists and revokes from 64 goroutines.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t).ClientSessions
+	work := func(key string) error {
+		session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: key})
+		if err != nil {
+			return err
+		}
+		list, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(list, func(s seam.ClientSession) bool { return s.ClientSessionID == session.ClientSessionID }) {
+			return errors.New("a session that was created is not listed")
+		}
+		srv.AddDevice(key)
+		err = sessions.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{
+			ClientSessionID: session.ClientSessionID, ConnectedAccountIDs: []string{key},
+		})
+		return errors.Join(err, sessions.Revoke(t.Context(), session.ClientSessionID))
+	}
+	const workers, rounds = 64, 5
+	errs := make(chan error, workers*rounds)
+	for worker := range workers {
+		go func() {
+			for round := range rounds {
+				errs <- work(fmt.Sprint(worker, round))
+			}
+		}()
+	}
+	for range workers * rounds {
+		require.NoError(t, <-errs)
+	}
+	list, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+	assert.Empty(t, list)
+	assert.Len(t, srv.Requests(), workers*rounds*4+1)
+}
+
+// TestCloseLeavesNothing closes a server in the midst of requests that would
+// never end.
+//
+//nolint:paralleltest // it counts goroutines
+func TestCloseLeavesNothing(t *testing.T) {
+	before := runtime.NumGoroutine()
+	srv, err := seamtest.Start()
+	require.NoError(t, err)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	client, err := seam.NewClient(seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL), seam.WithMaxRetries(0),
+		seam.WithHTTPClient(&http.Client{Transport: transport}))
+	require.NoError(t, err)
+	srv.Fail(seamtest.Fault{Stall: true, Times: 5})
+	srv.Fail(seamtest.Fault{Delay: time.Hour})
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			_, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+			assert.Error(t, err)
+		})
+	}
+	for len(srv.Requests()) < 10 {
+		time.Sleep(time.Millisecond)
+	}
+	srv.Close()
+	srv.Close()
+	group.Wait()
+	transport.CloseIdleConnections()
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("goroutines are left:\n%s", stacks[:runtime.Stack(stacks, true)])
+		}
+		time.Sleep(time.Millisecond)
+	}
+	_, err = client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+}
+
+// tb is a test that fails.
+type tb struct {
+	cleanup func()
+	fatal   string
+}
+
+var errFatal = errors.New("fatal")
+
+func (*tb) Helper()            {}
+func (b *tb) Cleanup(f func()) { b.cleanup = f }
+func (b *tb) Fatalf(format string, args ...any) {
+	b.fatal = fmt.Sprintf(format, args...)
+	panic(errFatal)
+}
+
+func TestTB(t *testing.T) {
+	t.Parallel()
+	var b tb
+	srv := seamtest.NewServer(&b)
+	require.PanicsWithValue(t, errFatal, func() { srv.Client(&b, seam.WithTimeout(0)) })
+	assert.Equal(t, "seamtest: seam: NewClient: the timeout must be more than zero", b.fatal)
+	b.cleanup()
+	_, err := srv.Client(&b).ClientSessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithMaxRetries(0))
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+}

@@ -1,0 +1,365 @@
+package seamtest
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// session is a client session in the words of the API. It does without the
+// SDK's own type, which could otherwise not be wrong here.
+type session struct {
+	ClientSessionID     string   `json:"client_session_id"`
+	ConnectWebviewIDs   []string `json:"connect_webview_ids"`
+	ConnectedAccountIDs []string `json:"connected_account_ids"`
+	CreatedAt           string   `json:"created_at"`
+	CustomerID          string   `json:"customer_id,omitempty"`
+	CustomerKey         string   `json:"customer_key,omitempty"`
+	DeviceCount         int      `json:"device_count"`
+	ExpiresAt           string   `json:"expires_at"`
+	Token               string   `json:"token"`
+	UserIdentifierKey   *string  `json:"user_identifier_key"`
+	UserIdentityID      string   `json:"user_identity_id,omitempty"`
+	UserIdentityIDs     []string `json:"user_identity_ids"`
+	WorkspaceID         string   `json:"workspace_id"`
+
+	expires time.Time
+	revoked bool
+}
+
+// hasKey reports whether the session is that of a user identifier key.
+func (s *session) hasKey(key string) bool {
+	return key != "" && s.UserIdentifierKey != nil && *s.UserIdentifierKey == key
+}
+
+// identify sets the user identity, which has an old name too.
+func (s *session) identify(identity string) {
+	if identity != "" {
+		s.UserIdentityID, s.UserIdentityIDs = identity, []string{identity}
+	}
+}
+
+// credential is one of the ways to authenticate.
+type credential int
+
+const (
+	apiKey credential = iota
+	personalAccessToken
+	clientSessionToken
+	publishableKey
+)
+
+// caller is who sent a request.
+type caller struct {
+	by          credential
+	workspaceID string
+	session     *session // of a client session token
+}
+
+func unauthorized(kind, message string) (caller, error) {
+	return caller{}, &refusal{status: http.StatusUnauthorized, Type: kind, Message: message}
+}
+
+// authenticate finds out who calls; accepted are the credentials that the
+// endpoint takes.
+func (s *Server) authenticate(header http.Header, accepted []credential) (caller, error) {
+	authorization := header.Get("Authorization")
+	token, _ := strings.CutPrefix(authorization, "Bearer ")
+	if authorization == "" {
+		token = cmp.Or(header.Get("Seam-Client-Session-Token"), header.Get("Client-Session-Token"))
+	}
+	switch {
+	case token == "" && slices.Contains(accepted, publishableKey):
+		return s.byPublishableKey(header.Get("Seam-Publishable-Key"))
+	case token == "":
+		return unauthorized("unauthorized", "No Authorization header")
+	case token == authorization:
+		return unauthorized("unauthorized", "No token provided")
+	case strings.HasPrefix(token, "seam_cst"):
+		if !slices.Contains(accepted, clientSessionToken) {
+			return unauthorized("client_session_token_used_for_api_key", "A client session token was used instead of an API key")
+		}
+		return s.byClientSessionToken(token)
+	case strings.HasPrefix(token, "seam_at"):
+		return s.byPersonalAccessToken(token, header.Get("Seam-Workspace"))
+	case strings.HasPrefix(token, "ey"):
+		return unauthorized("unauthorized", "A JWT was used instead of an API key")
+	}
+	for _, workspace := range s.workspaces {
+		if workspace.APIKey == token {
+			return caller{by: apiKey, workspaceID: workspace.WorkspaceID}, nil
+		}
+	}
+	return unauthorized("unauthorized", "API Key not found")
+}
+
+func (s *Server) byPublishableKey(key string) (caller, error) {
+	if key == "" {
+		return unauthorized("publishable_key_header_required", "Seam-Publishable-Key header required.")
+	}
+	for _, workspace := range s.workspaces {
+		if workspace.PublishableKey == key {
+			return caller{by: publishableKey, workspaceID: workspace.WorkspaceID}, nil
+		}
+	}
+	return unauthorized("workspace_not_found", "Cannot find workspace associated with this publishable_key")
+}
+
+func (s *Server) byPersonalAccessToken(token, workspaceID string) (caller, error) {
+	if workspaceID == "" {
+		return caller{}, &refusal{
+			status: http.StatusBadRequest, Type: "missing_workspace_id",
+			Message: "When using access token authentication, you must provide the Seam-Workspace header",
+		}
+	}
+	for _, workspace := range s.workspaces {
+		if workspace.PersonalAccessToken == token && workspace.WorkspaceID == workspaceID {
+			return caller{by: personalAccessToken, workspaceID: workspaceID}, nil
+		}
+	}
+	return unauthorized("unauthorized", "Access token not found")
+}
+
+func (s *Server) byClientSessionToken(token string) (caller, error) {
+	for _, session := range s.sessions {
+		switch {
+		case session.Token != token:
+		case session.revoked:
+			return unauthorized("client_session_revoked", "Unauthorized (client session revoked)")
+		case !session.expires.After(s.now()):
+			return unauthorized("client_session_expired", "Unauthorized (client session expired)")
+		default:
+			return caller{by: clientSessionToken, workspaceID: session.WorkspaceID, session: session}, nil
+		}
+	}
+	return unauthorized("client_session_not_found", "Unauthorized (client session not found)")
+}
+
+func (s *Server) now() time.Time { return time.Now().Add(s.ahead) }
+
+// find returns the caller's sessions that match, but no revoked ones.
+func (s *Server) find(who caller, match func(*session) bool) []*session {
+	var found []*session
+	for _, session := range s.sessions {
+		if session.WorkspaceID == who.workspaceID && !session.revoked && match(session) {
+			found = append(found, session)
+		}
+	}
+	return found
+}
+
+// findOne returns the newest session with that ID or user identifier key.
+func (s *Server) findOne(c call) (*session, error) {
+	id, key := c.params.text("client_session_id"), c.params.text("user_identifier_key")
+	found := s.find(c.caller, func(session *session) bool { return session.ClientSessionID == id || session.hasKey(key) })
+	if len(found) == 0 {
+		return nil, &refusal{status: http.StatusNotFound, Type: "client_session_not_found", Message: "Could not find client session"}
+	}
+	return found[len(found)-1], nil
+}
+
+// live returns the newest session that matches and has not expired, or nil.
+func (s *Server) live(who caller, match func(*session) bool) *session {
+	found := s.find(who, func(session *session) bool { return session.expires.After(s.now()) && match(session) })
+	if len(found) == 0 {
+		return nil
+	}
+	return found[len(found)-1]
+}
+
+// mayCreate refuses what a publishable key may not do.
+func (c call) mayCreate() error {
+	switch {
+	case c.by != publishableKey:
+		return nil
+	case strings.TrimSpace(c.params.text("user_identifier_key")) == "":
+		return &refusal{
+			status: http.StatusUnauthorized, Type: "publishable_key_requires_user_identifier_key",
+			Message: "user_identifier_key is required with publishable_key",
+		}
+	case c.params.has("connect_webview_ids", "connected_account_ids", "user_identity_id", "user_identity_ids"):
+		return &refusal{
+			status: http.StatusForbidden, Type: "publishable_keys_must_create_empty_client_sessions",
+			Message: "You cannot specify connect_webview_ids or connected_account_ids when using a publishable key",
+		}
+	}
+	return nil
+}
+
+func (s *Server) create(c call) (any, error) {
+	if err := c.mayCreate(); err != nil {
+		return nil, err
+	}
+	key := c.params.text("user_identifier_key")
+	existing := s.live(c.caller, func(session *session) bool { return session.hasKey(key) })
+	switch {
+	case existing == nil:
+		return s.answer(s.add(c)), nil
+	case c.method == http.MethodPut:
+		return s.answer(existing), nil
+	}
+	return nil, &refusal{
+		status: http.StatusBadRequest, Type: "client_session_token_already_exists",
+		Message: "A client session token already exists for this user, try using /client_session_tokens/get_or_create",
+	}
+}
+
+func (s *Server) getOrCreate(c call) (any, error) {
+	if err := c.mayCreate(); err != nil {
+		return nil, err
+	}
+	existing := s.live(c.caller, func(session *session) bool {
+		if key := c.params.text("user_identifier_key"); key != "" {
+			return session.hasKey(key)
+		}
+		return session.UserIdentifierKey == nil && session.UserIdentityID == c.params.identity() &&
+			sameSet(session.ConnectWebviewIDs, c.params.list("connect_webview_ids")) &&
+			sameSet(session.ConnectedAccountIDs, c.params.list("connected_account_ids"))
+	})
+	if existing == nil {
+		existing = s.add(c)
+	}
+	return s.answer(existing), nil
+}
+
+// add makes a session of the params.
+func (s *Server) add(c call) *session {
+	s.created++
+	added := &session{
+		ClientSessionID:     fmt.Sprintf("%08d-0000-4000-8000-000000000000", s.created),
+		ConnectWebviewIDs:   union(nil, c.params.list("connect_webview_ids")),
+		ConnectedAccountIDs: union(nil, c.params.list("connected_account_ids")),
+		CreatedAt:           timestamp(s.now()),
+		CustomerID:          c.params.text("customer_id"),
+		CustomerKey:         c.params.text("customer_key"),
+		Token:               fmt.Sprintf("seam_cst%d_%s", s.created, scramble("token", s.created)),
+		UserIdentityIDs:     []string{},
+		WorkspaceID:         c.workspaceID,
+		expires:             c.params.time("expires_at"),
+	}
+	if key := c.params.text("user_identifier_key"); key != "" {
+		added.UserIdentifierKey = &key
+	}
+	if added.expires.IsZero() {
+		added.expires = s.now().AddDate(1, 0, 0)
+	}
+	added.ExpiresAt = timestamp(added.expires)
+	added.identify(c.params.identity())
+	s.sessions = append(s.sessions, added)
+	return added
+}
+
+func (s *Server) get(c call) (any, error) {
+	if c.by == clientSessionToken {
+		if c.params.has("client_session_id") && c.params.has("user_identifier_key") {
+			return nil, &refusal{
+				status: http.StatusBadRequest, Type: "invalid_options",
+				Message: "Cannot send client_session_id or user_identifier_key params when using a client session token",
+			}
+		}
+		return s.answer(c.session), nil // whatever else was asked for
+	}
+	found, err := s.findOne(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(found), nil
+}
+
+func (s *Server) grantAccess(c call) (any, error) {
+	found, err := s.findOne(c)
+	if err != nil {
+		return nil, err
+	}
+	found.ConnectWebviewIDs = union(found.ConnectWebviewIDs, c.params.list("connect_webview_ids"))
+	found.ConnectedAccountIDs = union(found.ConnectedAccountIDs, c.params.list("connected_account_ids"))
+	found.identify(c.params.identity())
+	return s.answer(found), nil
+}
+
+func (s *Server) list(c call) (any, error) {
+	filter := func(name string, holds func(value string) bool) bool {
+		value := c.params.text(name)
+		return value == "" || holds(value)
+	}
+	sessions := []*session{}
+	for _, found := range s.find(c.caller, func(session *session) bool {
+		return filter("client_session_id", func(id string) bool { return session.ClientSessionID == id }) &&
+			filter("user_identifier_key", session.hasKey) &&
+			filter("connect_webview_id", func(id string) bool { return slices.Contains(session.ConnectWebviewIDs, id) }) &&
+			filter("user_identity_id", func(id string) bool { return session.UserIdentityID == id }) &&
+			(!c.params.flag("without_user_identifier_key") || session.UserIdentifierKey == nil)
+	}) {
+		sessions = append(sessions, s.view(found))
+	}
+	return map[string]any{"client_sessions": sessions, "ok": true}, nil
+}
+
+func (s *Server) revoke(c call) (any, error) {
+	i, err := s.index(c)
+	if err != nil {
+		return nil, err
+	}
+	s.sessions[i].revoked = true
+	return map[string]any{"ok": true}, nil
+}
+
+func (s *Server) delete(c call) (any, error) {
+	i, err := s.index(c)
+	if err != nil {
+		return nil, err
+	}
+	s.sessions = slices.Delete(s.sessions, i, i+1)
+	return map[string]any{"ok": true}, nil
+}
+
+// index is where the session of that ID is, revoked or not.
+func (s *Server) index(c call) (int, error) {
+	i := slices.IndexFunc(s.sessions, func(session *session) bool {
+		return session.WorkspaceID == c.workspaceID && session.ClientSessionID == c.params.text("client_session_id")
+	})
+	if i < 0 {
+		return 0, &refusal{status: http.StatusNotFound, Type: "client_session_not_found", Message: "Could not find client session"}
+	}
+	return i, nil
+}
+
+// view is a session as it is now, for an answer that is written later.
+func (s *Server) view(of *session) *session {
+	view := *of
+	for _, account := range of.ConnectedAccountIDs {
+		view.DeviceCount += s.devices[account]
+	}
+	return &view
+}
+
+func (s *Server) answer(of *session) any {
+	return map[string]any{"client_session": s.view(of), "ok": true}
+}
+
+// union adds what is not there yet, and never writes to what is.
+func union(have, more []string) []string {
+	all := append([]string{}, have...)
+	for _, id := range more {
+		if !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+func sameSet(a, b []string) bool {
+	a, b = union(nil, a), union(nil, b)
+	return len(a) == len(b) && len(union(a, b)) == len(a)
+}
+
+func timestamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// scramble makes the random-looking part of a secret, the same in each run.
+func scramble(what string, n int) string {
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %d", what, n)))[:32]
+}
