@@ -1,6 +1,7 @@
 package seamtest
 
 import (
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -82,7 +83,7 @@ func (s *Server) spoil(w http.ResponseWriter, r *http.Request, f *Fault, status 
 		write(w, status, body[:len(body)/2])
 		_ = http.NewResponseController(w).Flush()
 		if f.Stall {
-			s.pause(r, 0)
+			s.pause(r, math.MaxInt64)
 		}
 		panic(http.ErrAbortHandler)
 	default:
@@ -90,18 +91,16 @@ func (s *Server) spoil(w http.ResponseWriter, r *http.Request, f *Fault, status 
 	}
 }
 
-// pause waits for d, or without end if that is 0, but no longer than the client
-// and the server stay.
+// pause waits for d. If the client or the server ends before, so does the
+// handler.
 func (s *Server) pause(r *http.Request, d time.Duration) {
-	var over <-chan time.Time
-	if d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		over = timer.C
-	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case <-over:
+	case <-timer.C:
+		return
 	case <-r.Context().Done():
 	case <-s.closed.Done():
 	}
+	panic(http.ErrAbortHandler)
 }
