@@ -186,10 +186,13 @@ func all(ctx context.Context, s *seam.ClientSessionsService, params seam.ClientS
 	return nil
 }
 
-// newClient makes a client with an API key from opts.
+// newClient makes a client of the real endpoint, unless opts have another one.
 func newClient(tb testing.TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
-	client, err := seam.NewClient(append([]seam.Option{seam.WithAPIKey("seam_test_key")}, opts...)...)
+	client, err := seam.NewClient(append([]seam.Option{
+		seam.WithAPIKey("seam_test_key"),
+		seam.WithEndpoint("https://connect.getseam.com"),
+	}, opts...)...)
 	require.NoError(tb, err)
 	return client
 }

@@ -1,6 +1,7 @@
 package seam_test
 
 import (
+	"log"
 	"net/http"
 	"os"
 	"testing"
@@ -9,16 +10,29 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
 )
 
-// TestMain takes the credentials of whoever runs the tests out of their reach.
+// TestMain puts a server of its own where the examples expect Seam, in place of
+// what the environment of whoever runs them may have.
 func TestMain(m *testing.M) {
-	for _, name := range []string{"SEAM_API_KEY", "SEAM_PERSONAL_ACCESS_TOKEN", "SEAM_WORKSPACE_ID", "SEAM_ENDPOINT"} {
-		if err := os.Unsetenv(name); err != nil {
-			panic(err)
+	srv, err := seamtest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"SEAM_API_KEY":               srv.APIKey,
+		"SEAM_ENDPOINT":              srv.URL,
+		"SEAM_PERSONAL_ACCESS_TOKEN": "",
+		"SEAM_WORKSPACE_ID":          "",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			log.Fatal(err)
 		}
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	srv.Close()
+	os.Exit(status)
 }
 
 func TestEnvironment(t *testing.T) {
@@ -83,8 +97,8 @@ func TestEnvironment(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for name, value := range tt.env {
-				t.Setenv(name, value)
+			for _, name := range []string{"SEAM_API_KEY", "SEAM_PERSONAL_ACCESS_TOKEN", "SEAM_WORKSPACE_ID", "SEAM_ENDPOINT"} {
+				t.Setenv(name, tt.env[name])
 			}
 			seen := map[string]string{}
 			client, err := seam.NewClient(append(tt.opts, seam.WithHTTPClient(&http.Client{
