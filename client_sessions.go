@@ -1,11 +1,12 @@
 package seam
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/seam-go/seam/internal/transport"
@@ -127,7 +128,7 @@ func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSe
 	call.need(params.ClientSessionID+params.UserIdentifierKey != "", "ClientSessionID or UserIdentifierKey")
 	call.need(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0,
 		"ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID")
-	return call.send(ctx, params, false, decodeOK)
+	return call.send(ctx, params, false, decodeDone)
 }
 
 // ClientSessionListParams narrows a list down. A zero value does not.
@@ -150,8 +151,14 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 	call := s.client.newCall("ClientSessions.List", "/client_sessions/list", transport.RetryTransient, opts)
 	var sessions []ClientSession
 	err := call.send(ctx, params, false, func(r io.Reader) error {
-		sessions = []ClientSession{}
-		return walkClientSessions(r, func(s ClientSession) bool { sessions = append(sessions, s); return true })
+		sessions = []ClientSession{} // another attempt starts afresh
+		return transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
+			if err := session.check(); err != nil {
+				return err
+			}
+			sessions = append(sessions, session.ClientSession)
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -165,21 +172,33 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 //
 // The time that the body of the loop takes counts towards no timeout:
 // [WithTimeout] bounds the wait for the answer, and then each wait for more of
-// it. All is safe to repeat, but is not sent again by itself once the first
-// part of the answer is there.
+// it. All is safe to repeat, but is not sent again by itself once an answer has
+// begun.
 //
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
 	return func(yield func(ClientSession, error) bool) {
 		call := s.client.newCall("ClientSessions.All", "/client_sessions/list", transport.RetryTransient, opts)
+		left := false
 		err := call.send(ctx, params, true, func(r io.Reader) error {
-			return walkClientSessions(r, func(s ClientSession) bool { return yield(s, nil) })
+			return transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
+				if err := cmp.Or(session.check(), ctx.Err()); err != nil {
+					return err
+				}
+				if left = !yield(session.ClientSession, nil); left {
+					return errLeft
+				}
+				return nil
+			})
 		})
-		if err != nil {
+		if err != nil && !left {
 			yield(ClientSession{}, err)
 		}
 	}
 }
+
+// errLeft ends the walk of a loop that was left early.
+var errLeft = errors.New("the loop was left")
 
 // Revoke ends a session: its token is refused from then on.
 //
@@ -197,7 +216,7 @@ func (c *call) onClientSession(ctx context.Context, id string) error {
 	c.need(id != "", "ClientSessionID")
 	return c.send(ctx, struct {
 		ClientSessionID string `json:"client_session_id"`
-	}{id}, false, decodeOK)
+	}{id}, false, decodeDone)
 }
 
 // clientSession sends an operation that answers with a session.
@@ -219,30 +238,6 @@ func (c *call) clientSession(ctx context.Context, params any) (*ClientSession, e
 	return &session.ClientSession, nil
 }
 
-// walkClientSessions calls each with every session of a list until that
-// returns false.
-func walkClientSessions(r io.Reader, each func(ClientSession) bool) error {
-	errStop := errors.New("stopped")
-	session := new(sentClientSession) // one for all, as decoding makes it escape
-	err := transport.Walk(r, "client_sessions", func(dec *json.Decoder) error {
-		*session = sentClientSession{}
-		if err := dec.Decode(session); err != nil {
-			return err
-		}
-		if err := session.check(); err != nil {
-			return err
-		}
-		if !each(session.ClientSession) {
-			return errStop
-		}
-		return nil
-	})
-	if errors.Is(err, errStop) {
-		return nil
-	}
-	return err
-}
-
 // sentClientSession is a session as the server writes it: device_count is a
 // JSON number, and may come as 1.0.
 type sentClientSession struct {
@@ -255,6 +250,6 @@ func (s *sentClientSession) check() error {
 	if s == nil || s.ClientSessionID == "" {
 		return errors.New("answer has no client session")
 	}
-	s.ClientSession.DeviceCount = int(s.DeviceCount)
+	s.ClientSession.DeviceCount = int(min(s.DeviceCount, math.MaxInt32))
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/seam-go/seam/internal/transport"
 )
@@ -37,8 +36,8 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 // content. If the context ended while the next attempt was waited for, it is the
 // answer before, and matches the context's error too.
 //
-// Its text is one line, holds at most 200 bytes of what the server wrote, and
-// can be logged.
+// Its text is one line and can be logged: of each thing that the server wrote it
+// holds at most 200 bytes.
 type APIError struct {
 	Method     string // what was called: POST
 	Path       string // and where: /client_sessions/get
@@ -69,16 +68,16 @@ func (e *APIError) Error() string {
 		kind = http.StatusText(e.StatusCode)
 	}
 	if kind != "" {
-		b.WriteString(" " + quote(kind))
+		b.WriteString(" " + transport.Brief(kind))
 	}
 	if e.Message != "" {
-		b.WriteString(": " + quote(e.Message))
+		b.WriteString(": " + transport.Brief(e.Message))
 	}
 	if e.err != nil {
-		b.WriteString(": " + quote(e.err.Error()))
+		b.WriteString(": " + transport.Brief(e.err.Error()))
 	}
 	if e.RequestID != "" {
-		b.WriteString(" (request " + quote(e.RequestID) + ")")
+		b.WriteString(" (request " + transport.Brief(e.RequestID) + ")")
 	}
 	if e.RetryAfter != 0 {
 		fmt.Fprintf(&b, " (retry after %v)", e.RetryAfter)
@@ -141,17 +140,17 @@ func newAPIError(path string, answer transport.Answer, err error) *APIError {
 	e.Type, e.Message = body.Error.Type, body.Error.Message
 	e.addValidationErrors("", body.Error.ValidationErrors, 0)
 	if e.Type == "" && e.Message == "" {
-		e.Message = quote(string(answer.Body))
+		e.Message = transport.Brief(string(answer.Body))
 	}
 	return e
 }
 
 // addValidationErrors flattens the tree of nodes that carry messages under
-// _errors and further nodes under the names of fields. It stops at a depth that
-// no input has, since names grow with it.
+// _errors and further nodes under the names of fields. It stops where no input
+// goes, since each name repeats all that lead to it.
 func (e *APIError) addValidationErrors(name string, node any, depth int) {
 	children, _ := node.(map[string]any)
-	if depth > 32 {
+	if depth > 32 || len(name) > 200 {
 		return
 	}
 	for key, child := range children {
@@ -169,20 +168,6 @@ func (e *APIError) addValidationErrors(name string, node any, depth int) {
 			}
 		}
 	}
-}
-
-// quote makes a short line of what someone else wrote.
-func quote(text string) string {
-	const most = 200
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text))
 }
 
 // tries is the part of an error's text that says how often it was tried.

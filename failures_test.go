@@ -306,6 +306,10 @@ func TestErrorText(t *testing.T) {
 			"seam: POST /client_sessions/list: 503 Service Unavailable (retry after 2m0s) (3 attempts)",
 		},
 		{
+			&seam.APIError{Method: "POST", Path: "/p", StatusCode: 409, Type: "a\nb", RequestID: "c\nd", Attempts: 2},
+			"seam: POST /p: 409 a b (request c d) (2 attempts)",
+		},
+		{
 			&seam.APIError{Method: "POST", Path: "/p", StatusCode: 599, Message: "é\r\nseam: forged line\x1b[31m\u202e"},
 			"seam: POST /p: 599: é  seam: forged line [31m",
 		},
@@ -315,6 +319,45 @@ func TestErrorText(t *testing.T) {
 		},
 	} {
 		assert.EqualError(t, tt.err, tt.want)
+	}
+}
+
+// TestWhatCountsAsDone holds the answers of the operations that give nothing
+// back against what Seam may answer.
+func TestWhatCountsAsDone(t *testing.T) {
+	t.Parallel()
+	for body, done := range map[string]bool{
+		`{}`:                            true,
+		`{"ok": true}`:                  true,
+		`{"ok": true, "more": 1}`:       true,
+		`{"client_session": {"a": 1}}`:  true,
+		`{"ok": false}`:                 false,
+		`{"ok": null}`:                  false,
+		`{"ok": "true"}`:                false,
+		`{"error": {"type": "x"}}`:      false,
+		`{"message": "down for today"}`: false,
+		`[]`:                            false,
+		`true`:                          false,
+	} {
+		err := serve(t, answer(http.StatusOK, body)).ClientSessions.Revoke(t.Context(), sessionID)
+		assert.Equal(t, done, err == nil, body)
+	}
+}
+
+// TestBadAnswersAreNotQuoted has a token where something else belongs.
+func TestBadAnswersAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"client_session_id": "1", "created_at": "seam_cst_secret"}`:            "a time is malformed",
+		`{"client_session_id": "1", "device_count": "seam_cst_secret"}`:          "device_count has a value of the wrong type",
+		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"}`:   "connect_webview_ids has a value of the wrong type",
+		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"`:    "unexpected end of JSON input",
+		`{"client_session_id": "1", "connect_webview_ids": ["seam_cst_secret}}}`: "unexpected end of JSON input",
+	} {
+		_, err := serve(t, answer(http.StatusOK, `{"client_session": `+body+`}`), seam.WithMaxRetries(0)).ClientSessions.
+			Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "secret")
 	}
 }
 
@@ -336,6 +379,11 @@ func TestErrorBodies(t *testing.T) {
 			seam.APIError{Type: "t", ValidationErrors: map[string][]string{"a": {"x"}}},
 		},
 		{"too deep", `{"error": {"type": "t", "validation_errors": ` + deep + `}}`, seam.APIError{Type: "t"}},
+		{
+			"a long name, which those below would repeat",
+			`{"error": {"type": "t", "validation_errors": {"` + strings.Repeat("n", 300) + `": {"a": {"_errors": ["lost"]}}, "b": {"_errors": ["kept"]}}}}`,
+			seam.APIError{Type: "t", ValidationErrors: map[string][]string{"b": {"kept"}}},
+		},
 		{"cut inside of a letter", strings.Repeat("x", 199) + "é", seam.APIError{Message: strings.Repeat("x", 199) + "…"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -131,6 +131,80 @@ func TestAllLeftEarly(t *testing.T) {
 	assert.True(t, body.closed)
 }
 
+// TestAllLeftEarlyBesideAnError has the error come with the data: the loop that
+// was left must not be entered again.
+func TestAllLeftEarlyBesideAnError(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		resp, err := response(http.StatusOK, "")
+		resp.Body = io.NopCloser(reader(func(p []byte) (int, error) {
+			return copy(p, listOf(3)[:120]), io.ErrUnexpectedEOF
+		}))
+		return resp, err
+	})
+	entered := 0
+	for _, err := range client.ClientSessions.All(t.Context(), seam.ClientSessionListParams{}) {
+		t.Log(err) // nil or not: decoders differ in that
+		entered++
+		break
+	}
+	assert.Equal(t, 1, entered)
+}
+
+// TestAllWhenTheContextEnds cancels inside of the loop, with all that is left
+// already here.
+func TestAllWhenTheContextEnds(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := serve(t, answer(http.StatusOK, listOf(50)))
+	seen, last := 0, error(nil)
+	for _, err := range client.ClientSessions.All(ctx, seam.ClientSessionListParams{}) {
+		if last = err; err == nil {
+			seen++
+		}
+		cancel()
+	}
+	require.ErrorIs(t, last, context.Canceled)
+	assert.Equal(t, 1, seen)
+}
+
+// TestElementsAreApart has fields in one session that the next one lacks.
+func TestElementsAreApart(t *testing.T) {
+	t.Parallel()
+	client := serve(t, answer(http.StatusOK, `{"client_sessions": [
+		{"client_session_id": "1", "token": "seam_cst1", "device_count": 5, "connect_webview_ids": ["a"], "user_identity_id": "i"},
+		{"client_session_id": "2"},
+		{"client_session_id": "3", "connect_webview_ids": ["b"]}
+	]}`))
+	list, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+	assert.Equal(t, []seam.ClientSession{
+		{ClientSessionID: "1", Token: "seam_cst1", DeviceCount: 5, ConnectWebviewIDs: []string{"a"}, UserIdentityID: "i"},
+		{ClientSessionID: "2"},
+		{ClientSessionID: "3", ConnectWebviewIDs: []string{"b"}},
+	}, list)
+}
+
+// TestListThatBreaksOff gives no part of a list.
+func TestListThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	client := serve(t, answer(http.StatusOK, `{"client_sessions": [{"client_session_id": "1"}, {}]}`))
+	list, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.Error(t, err)
+	assert.Nil(t, list)
+}
+
+// TestLongList is longer than any single value may be.
+func TestLongList(t *testing.T) {
+	t.Parallel()
+	body := listOf(100_000)
+	require.Greater(t, len(body), 6<<20)
+	list, err := serve(t, answer(http.StatusOK, body)).ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+	assert.Len(t, list, 100_000)
+}
+
 // TestAllInASlowLoop spends longer in the loop than any timeout.
 func TestAllInASlowLoop(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package seam
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -84,15 +85,17 @@ func WithInsecureHTTP() Option {
 }
 
 // WithHTTPClient sends requests over the transport of client, of whatever type,
-// and with its cookie jar. Its redirect policy is not used, as redirects are not
-// followed, and its Timeout only if it is set and [WithTimeout] is not given
-// after it. The client is copied and not changed.
+// and takes its Timeout, if that is set, as [WithTimeout] does. Nothing else of
+// client is used, neither its redirect policy nor its cookies, and it is not
+// changed.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
 			return invalid("the http.Client is nil; leave WithHTTPClient out for the default one")
 		}
-		c.http = *client
+		if c.transport = client.Transport; c.transport == nil {
+			c.transport = http.DefaultTransport
+		}
 		if client.Timeout > 0 {
 			c.timeout = client.Timeout
 		}
@@ -128,15 +131,19 @@ func WithMaxRetries(retries int) Option {
 
 // WithHeader sends a header with every request, in place of any that was set
 // under that name before. Those that the package itself depends on are refused:
-// what authenticates, and what describes the body or the connection.
+// what authenticates, and what describes the body, the connection or retries.
 func WithHeader(name, value string) Option {
 	return func(c *config) error {
 		name := http.CanonicalHeaderKey(name)
 		switch name {
 		case "Authorization", "Seam-Workspace", "Seam-Publishable-Key", "Seam-Client-Session-Token", "Client-Session-Token", "Seam-Api-Key":
 			return invalid("the header " + name + " authenticates; use an option such as WithAPIKey")
-		case "Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Host", "Transfer-Encoding":
+		case "Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type", "Host":
 			return invalid("the header " + name + " is set by this package alone")
+		case "Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+			return invalid("the header " + name + " is for the connection; use WithHTTPClient to change that")
+		case "Idempotency-Key", "X-Idempotency-Key":
+			return invalid("the header " + name + " has net/http send a request again by itself, and Seam does not know it")
 		}
 		const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		if name == "" || strings.Trim(name, token) != "" {
@@ -165,6 +172,8 @@ func WithLogger(logger *slog.Logger) Option {
 }
 
 // Response is what the server answered last in a call, for [WithResponse].
+// Printed with package fmt or log/slog it does not show its Body, which may hold
+// tokens.
 type Response struct {
 	StatusCode int // 0 if there was no answer
 	Header     http.Header
@@ -175,6 +184,25 @@ type Response struct {
 	// the first MiB. It is nil for All, which keeps nothing.
 	Body []byte
 }
+
+// printedResponse has the fields of a response without its methods, so that those
+// can print it.
+type printedResponse Response
+
+func (r Response) printed() printedResponse {
+	if r.Body != nil {
+		r.Body = []byte("REDACTED")
+	}
+	return printedResponse(r)
+}
+
+// Format implements [fmt.Formatter]: the response is printed without its body.
+func (r Response) Format(state fmt.State, verb rune) {
+	_, _ = fmt.Fprintf(state, fmt.FormatString(state, verb), r.printed())
+}
+
+// LogValue implements [slog.LogValuer]: the response is logged without its body.
+func (r Response) LogValue() slog.Value { return slog.AnyValue(r.printed()) }
 
 // WithResponse fills response in by the time the call returns, also when it
 // returns an error. It is for a single call: [NewClient] refuses it, and calls
@@ -197,7 +225,7 @@ type config struct {
 	endpoint     string      // without a slash at its end
 	exposed      bool        // whether the way there is plain http over a network
 	insecureHTTP bool
-	http         http.Client // a copy of the caller's
+	transport    http.RoundTripper
 	timeout      time.Duration
 	maxRetries   int
 	extra        http.Header // WithHeader's
@@ -208,12 +236,15 @@ type config struct {
 }
 
 func (c *config) apply(opts []Option) error {
+	var first error
 	for _, opt := range opts {
-		if err := opt(c); err != nil {
-			return err
+		err := error(invalid("an Option is nil"))
+		if opt != nil {
+			err = opt(c)
 		}
+		first = cmp.Or(first, err)
 	}
-	return nil
+	return first
 }
 
 // fromEnvironment fills in what no option gave.
@@ -335,10 +366,11 @@ func checkHeaderValue(name, value string) error {
 	return nil
 }
 
-// loopback reports whether host is this machine, by its name or address.
+// loopback reports whether host is this machine, in a spelling for which net/http
+// asks no proxy.
 func loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
+	return err == nil && ip.IsLoopback() || host == "localhost"
 }
 
 // defaultTransport is shared by all clients that are given no http.Client. Their

@@ -1,7 +1,10 @@
 package seam_test
 
 import (
+	"bytes"
+	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"testing"
@@ -164,10 +167,12 @@ func TestRefusedOptions(t *testing.T) {
 		{"endpoint that does not parse", seam.WithEndpoint("https://seam.test:secret/"), "must be a URL"},
 		{"endpoint with a user", seam.WithEndpoint("https://secret@seam.test"), "must not have a user"},
 		{"endpoint with a query", seam.WithEndpoint("https://seam.test/?key=secret"), "must not have a query"},
+		{"endpoint with an empty query", seam.WithEndpoint("https://seam.test/?"), "must not have a query"},
 		{"endpoint with a fragment", seam.WithEndpoint("https://seam.test/#x"), "must not have a query"},
 		{"plain http", seam.WithEndpoint("http://seam.test"), "must be https"},
 		{"plain http to a loopback in name alone", seam.WithEndpoint("http://localhost.evil.example"), "must be https"},
 		{"plain http to an address that begins as loopback", seam.WithEndpoint("http://127.0.0.1.evil.example"), "must be https"},
+		{"plain http to a host that a proxy may get", seam.WithEndpoint("http://LOCALHOST:8080"), "must be https"},
 		{"plain http to any address", seam.WithEndpoint("http://0.0.0.0"), "must be https"},
 
 		{"no http.Client", seam.WithHTTPClient(nil), "http.Client is nil"},
@@ -179,11 +184,16 @@ func TestRefusedOptions(t *testing.T) {
 		{"header without a name", seam.WithHeader("", "x"), "made of letters"},
 		{"header with a space in its name", seam.WithHeader("X Tenant", "x"), "made of letters"},
 		{"header with a line break in its name", seam.WithHeader("X\r\nY", "x"), "made of letters"},
+		{"header with a control character", seam.WithHeader("X-Tenant", "secret\x7f"), "X-Tenant has a line break"},
 		{"header with a line break", seam.WithHeader("X-Tenant", "secret\r\nY: z"), "X-Tenant has a line break"},
 		{"header that authenticates", seam.WithHeader("authorization", "secret"), "use an option such as WithAPIKey"},
 		{"header of another credential", seam.WithHeader("client-session-token", "secret"), "use an option such as WithAPIKey"},
 		{"header of the body", seam.WithHeader("content-type", "text/plain"), "set by this package alone"},
 		{"header that changes the answer", seam.WithHeader("Accept-Encoding", "gzip"), "set by this package alone"},
+		{"header of the connection", seam.WithHeader("upgrade", "h2c"), "is for the connection"},
+		{"header that net/http repeats requests for", seam.WithHeader("Idempotency-Key", "1"), "send a request again"},
+		{"the same under its other name", seam.WithHeader("x-idempotency-key", "1"), "send a request again"},
+		{"no option", nil, "an Option is nil"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -207,7 +217,6 @@ func TestEndpointsThatAreReached(t *testing.T) {
 		{seam.WithEndpoint("https://seam.test")},
 		{seam.WithEndpoint("HTTPS://seam.test:8443/base")},
 		{seam.WithEndpoint("http://localhost:8080")},
-		{seam.WithEndpoint("http://LOCALHOST")},
 		{seam.WithEndpoint("http://127.1.2.3")},
 		{seam.WithEndpoint("http://[::1]:8080")},
 		{seam.WithInsecureHTTP(), seam.WithEndpoint("http://seam.test")},
@@ -251,9 +260,56 @@ func TestResponse(t *testing.T) {
 	require.Error(t, sessions.Revoke(t.Context(), "", seam.WithResponse(&response)))
 	assert.Equal(t, seam.Response{}, response, "nothing was sent")
 
+	response.StatusCode = 200
+	require.Error(t, sessions.Revoke(t.Context(), sessionID, seam.WithTimeout(-1), seam.WithResponse(&response)))
+	assert.Zero(t, response.StatusCode, "nothing was sent, whatever the order of the options")
+
 	_, err = seam.NewClient(seam.WithAPIKey("seam_test_key"), seam.WithResponse(&response))
 	require.ErrorIs(t, err, seam.ErrInvalidParams)
 	assert.ErrorContains(t, err, "WithResponse belongs to a single call")
+}
+
+// TestPrintedResponseHidesItsBody prints a response in each way that there is.
+func TestPrintedResponseHidesItsBody(t *testing.T) {
+	t.Parallel()
+	response := seam.Response{StatusCode: 200, RequestID: "request1", Body: []byte("seam_cst_secret")}
+	var text, object bytes.Buffer
+	newTestLogger(&text).Info("called", "response", response)
+	slog.New(slog.NewJSONHandler(&object, nil)).Info("called", "response", &response)
+	prints := []string{text.String(), object.String()}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		prints = append(prints, fmt.Sprintf(verb, response), fmt.Sprintf(verb, &response))
+	}
+	for _, print := range prints {
+		assert.NotContains(t, print, "secret")
+		assert.NotContains(t, print, fmt.Sprintf("%x", "secret"))
+		assert.NotContains(t, print, "115 101 99 114 101 116")
+	}
+	assert.Contains(t, prints[0], "request1")
+	assert.Contains(t, fmt.Sprintf("%+v", seam.Response{}), "Body:[]", "there is nothing to hide")
+}
+
+// TestOptionForACallLeavesTheClientAlone adds a header to a client that has one.
+func TestOptionForACallLeavesTheClientAlone(t *testing.T) {
+	t.Parallel()
+	var seen []http.Header
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Header)
+		answer(http.StatusOK, done)(w, r)
+	}, seam.WithHeader("X-Client", "client"))
+	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID, seam.WithHeader("X-Client", "call"), seam.WithHeader("X-Call", "call")))
+	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
+	assert.Equal(t, "call", seen[0].Get("X-Client"))
+	assert.Equal(t, "call", seen[0].Get("X-Call"))
+	assert.Equal(t, "client", seen[1].Get("X-Client"))
+	assert.Empty(t, seen[1].Get("X-Call"))
+}
+
+// TestHTTPClientWithoutTransport has net/http's default one.
+func TestHTTPClientWithoutTransport(t *testing.T) {
+	t.Parallel()
+	client := serve(t, answer(http.StatusOK, done), seam.WithHTTPClient(&http.Client{}))
+	assert.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
 }
 
 // TestHTTPClientIsUsedAsItIs checks that the caller's client keeps its own

@@ -9,8 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/iotest"
@@ -28,6 +31,24 @@ type attempt = func(*http.Request) (*http.Response, error)
 
 func fails(err error) attempt {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+// unconnected fails as net/http does that could not connect.
+func unconnected(err error) attempt {
+	return func(req *http.Request) (*http.Response, error) {
+		asksForConnection(req, false)
+		return nil, err
+	}
+}
+
+// asksForConnection calls the hooks that net/http calls.
+func asksForConnection(req *http.Request, gets bool) {
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+		trace.GetConn("connect.getseam.com:443")
+		if gets {
+			trace.GotConn(httptrace.GotConnInfo{})
+		}
+	}
 }
 
 func answers(status int, body string) attempt {
@@ -84,12 +105,22 @@ var faults = []struct {
 	fault attempt
 	again string
 }{
-	{"connection refused", fails(dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED))), "all"},
-	{"proxy refused", fails(&net.OpError{Op: "proxyconnect", Err: dialing(syscall.ECONNREFUSED)}), "all"},
-	{"name server unreachable", fails(dialing(&net.DNSError{Err: "server misbehaving", IsTemporary: true})), "all"},
-	{"no such host", fails(dialing(&net.DNSError{Err: "no such host", IsNotFound: true})), "none"},
-	{"certificate not trusted", fails(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), "none"},
-	{"not TLS", fails(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), "none"},
+	{"connection refused", unconnected(dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED))), "all"},
+	{"proxy refused", unconnected(&net.OpError{Op: "proxyconnect", Err: dialing(syscall.ECONNREFUSED)}), "all"},
+	{"name server unreachable", unconnected(dialing(&net.DNSError{Err: "server misbehaving", IsTemporary: true})), "all"},
+	{"no connection in time", func(req *http.Request) (*http.Response, error) {
+		asksForConnection(req, false)
+		return hangs(req)
+	}, "all"},
+	{"no such host", unconnected(dialing(&net.DNSError{Err: "no such host", IsNotFound: true})), "none"},
+	{"certificate not trusted", unconnected(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), "none"},
+	{"not TLS", unconnected(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), "none"},
+	{"connection refused, by a transport that tells nothing of it", fails(dialing(syscall.ECONNREFUSED)), "safe"},
+	{"connection refused, after a transport's own first try", func(req *http.Request) (*http.Response, error) {
+		asksForConnection(req, true)
+		asksForConnection(req, false)
+		return nil, dialing(syscall.ECONNREFUSED)
+	}, "safe"},
 	{"connection reset", fails(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}), "safe"},
 	{"connection closed", fails(io.EOF), "safe"},
 	{"no answer in time", hangs, "safe"},
@@ -341,7 +372,7 @@ func TestContext(t *testing.T) {
 			{name: "before the answer", attempt: hangs},
 			{name: "in the answer", attempt: stalls("{"), status: 200},
 			{name: "waiting to try again", attempt: asksToWait("20"), status: 503},
-			{name: "waiting after no answer", attempt: fails(dialing(syscall.ECONNREFUSED))},
+			{name: "waiting after no answer", attempt: unconnected(dialing(syscall.ECONNREFUSED))},
 		} {
 			if tt.status == 503 && !op.repeats {
 				continue
@@ -365,6 +396,23 @@ func TestContext(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestContextThatHasEnded sends nothing, and tells why the context ended.
+func TestContextThatHasEnded(t *testing.T) {
+	t.Parallel()
+	why := errors.New("the user left")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	for _, op := range operations {
+		err := op.smallest(ctx, offline(t, func(*http.Request) (*http.Response, error) {
+			t.Error("a request was sent")
+			return response(http.StatusOK, op.success)
+		}).ClientSessions)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, why)
+		require.EqualError(t, err, "seam: POST "+op.path+": context canceled: the user left")
 	}
 }
 
@@ -414,7 +462,7 @@ func TestTimeout(t *testing.T) {
 					err := client.ClientSessions.Revoke(t.Context(), sessionID)
 					assert.Equal(t, tt.want, time.Since(start))
 					require.ErrorIs(t, err, context.DeadlineExceeded)
-					assert.Contains(t, err.Error(), "no complete answer within "+tt.want.String())
+					assert.Contains(t, err.Error(), "timed out after "+tt.want.String())
 					var timeout net.Error
 					require.ErrorAs(t, err, &timeout)
 					assert.True(t, timeout.Timeout())
@@ -462,6 +510,105 @@ func TestHandMadeTransports(t *testing.T) {
 
 	nothing := offline(t, func(*http.Request) (*http.Response, error) { return nil, nil }, seam.WithMaxRetries(0))
 	require.ErrorContains(t, nothing.ClientSessions.Revoke(t.Context(), sessionID), "nil *Response")
+
+	noStatus := offline(t, func(*http.Request) (*http.Response, error) { return &http.Response{}, nil }, seam.WithMaxRetries(0))
+	require.EqualError(t, noStatus.ClientSessions.Revoke(t.Context(), sessionID),
+		"seam: POST /client_sessions/revoke: the transport gave an answer without a status")
+}
+
+// TestTransportMayChangeHeaders has a transport that adds to the header of what
+// it sends, as it should not: no other attempt and no other call may see that.
+func TestTransportMayChangeHeaders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := offline(t, func(req *http.Request) (*http.Response, error) {
+			req.Header.Add("X-Trace", "1")
+			assert.Len(t, req.Header["X-Trace"], 1)
+			return response(http.StatusInternalServerError, "")
+		})
+		for range 2 {
+			require.ErrorIs(t, client.ClientSessions.Revoke(t.Context(), sessionID), seam.ErrServer)
+		}
+	})
+}
+
+// TestLongErrors has transports and servers that write without end.
+func TestLongErrors(t *testing.T) {
+	t.Parallel()
+	for name, attempt := range map[string]attempt{
+		"transport":     fails(errors.New("malformed HTTP response\n" + strings.Repeat("x", 1<<20))),
+		"number":        answers(http.StatusOK, `{"client_session": {"client_session_id": "1", "device_count": `+strings.Repeat("1", 1<<20)+`}}`),
+		"time":          answers(http.StatusOK, `{"client_session": {"client_session_id": "1", "created_at": "`+strings.Repeat("x", 1<<20)+`"}}`),
+		"error":         answers(http.StatusBadRequest, `{"error": {"type": "`+strings.Repeat("x", 1<<19)+`", "message": "`+strings.Repeat("y", 1<<19)+`"}}`),
+		"invalid UTF-8": answers(http.StatusBadRequest, strings.Repeat("\xff", 1<<20)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			client := offline(t, attempt, seam.WithMaxRetries(0), seam.WithLogger(newTestLogger(&log)))
+			_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
+			require.Error(t, err)
+			assert.Less(t, len(err.Error()), 700)
+			assert.NotContains(t, err.Error(), "\n")
+			assert.Less(t, log.Len(), 700)
+			assert.Equal(t, 1, strings.Count(log.String(), "\n"))
+		})
+	}
+}
+
+// TestErrorBodyIsReadInPart counts what is read of an error without an end.
+func TestErrorBodyIsReadInPart(t *testing.T) {
+	t.Parallel()
+	read := 0
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		resp, err := response(http.StatusBadGateway, "")
+		resp.Body = io.NopCloser(reader(func(p []byte) (int, error) {
+			read += len(p)
+			return copy(p, bytes.Repeat([]byte("x"), len(p))), nil
+		}))
+		return resp, err
+	}, seam.WithMaxRetries(0))
+	var last seam.Response
+	err := client.ClientSessions.Revoke(t.Context(), sessionID, seam.WithResponse(&last))
+	require.ErrorIs(t, err, seam.ErrServer)
+	assert.LessOrEqual(t, read, 1<<20)
+	assert.Len(t, last.Body, 1<<20)
+}
+
+// TestCreateIsSentOnceOverHTTP2 loses the connection after each create arrived.
+func TestCreateIsSentOnceOverHTTP2(t *testing.T) {
+	t.Parallel()
+	var created atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, 2, r.ProtoMajor)
+		if r.URL.Path == "/client_sessions/create" {
+			created.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		answer(http.StatusOK, oneSession)(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	client := newClient(t, seam.WithEndpoint(server.URL), seam.WithHTTPClient(server.Client()))
+	for calls := range int64(3) {
+		_, err := client.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{})
+		require.Error(t, err)
+		assert.Equal(t, calls+1, created.Load())
+		_, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
+		require.NoError(t, err)
+	}
+}
+
+// TestCreateIsSentAgainWhereNobodyListens dials for real.
+func TestCreateIsSentAgainWhereNobodyListens(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(nil)
+	server.Close()
+	client := newClient(t, seam.WithEndpoint(server.URL), seam.WithMaxRetries(1))
+	_, err := client.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{})
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	assert.ErrorContains(t, err, "(2 attempts)")
 }
 
 func TestLogger(t *testing.T) {

@@ -44,7 +44,7 @@
 //   - Create is not. It is sent again only when it surely had no effect: when no
 //     connection was made, or the answer was 429.
 //   - GetOrCreate is as Get if it is given a UserIdentifierKey, else as Create.
-//   - All is as List until the first session arrives, and then not sent again.
+//   - All is as List until an answer begins, and then not sent again.
 //
 // The first wait is 200 to 400 milliseconds, each further one twice as long, up
 // to 10 to 20 seconds. If the server asks for a longer wait (Retry-After with
@@ -61,8 +61,9 @@
 // # Secrets
 //
 // A credential is in no error, log line or URL, and no way of printing a Client
-// shows it. Printing a [ClientSession] shows everything but its token, while
-// [encoding/json.Marshal] keeps it, as handing it on is what it is for.
+// shows it. Printing a [ClientSession] shows everything but its token (see there
+// for what goes past that), while [encoding/json.Marshal] keeps it, as handing it
+// on is what it is for.
 // Redirects are not followed, and plain http is refused for any host but
 // loopback, unless [WithInsecureHTTP] asks for it.
 package seam
@@ -102,7 +103,7 @@ type Client struct {
 // notice a credential that Seam will refuse. Its errors match [ErrInvalidParams]
 // and never quote a credential.
 func NewClient(opts ...Option) (*Client, error) {
-	cfg := config{http: http.Client{Transport: defaultTransport()}, timeout: defaultTimeout, maxRetries: defaultMaxRetries}
+	cfg := config{transport: defaultTransport(), timeout: defaultTimeout, maxRetries: defaultMaxRetries}
 	err := cfg.apply(opts)
 	if err == nil && cfg.response != nil {
 		err = invalid("WithResponse belongs to a single call, as concurrent ones would share it")
@@ -164,12 +165,12 @@ func (c *call) send(ctx context.Context, params any, stream bool, decode func(io
 	answer, err := transport.Do(ctx, &transport.Request{
 		Method:     http.MethodPost, // a GET would put user identifier keys into URLs
 		URL:        c.endpoint + c.path,
-		Header:     c.header.Clone(),
+		Header:     c.header,
 		Body:       body,
 		Retry:      c.retry,
 		MaxRetries: c.maxRetries,
 		Timeout:    c.timeout,
-		HTTPClient: c.http,
+		Transport:  c.transport,
 		Logger:     c.logger,
 		Decode:     decode,
 		Stream:     stream,
@@ -193,19 +194,22 @@ func (c *call) send(ctx context.Context, params any, stream bool, decode func(io
 	return newAPIError(c.path, answer, err)
 }
 
-// decodeOK reads the answer of an operation that gives nothing back. It must be
-// Seam's own all the same: a proxy's page with status 200 has revoked nothing.
-func decodeOK(r io.Reader) error {
-	var answer *struct {
-		OK *bool `json:"ok"`
-	}
+// decodeDone reads the answer of an operation that gives nothing back: {"ok":
+// true} by the schema, {} by the documents, and for GrantAccess perhaps with the
+// session. Anything else may be from a proxy, and then nothing was revoked.
+func decodeDone(r io.Reader) error {
+	var answer map[string]json.RawMessage
 	if err := transport.Decode(r, &answer); err != nil {
 		return err
 	}
-	if answer == nil || answer.OK != nil && !*answer.OK {
-		return errors.New("answer does not say that it was done")
+	ok, said := answer["ok"]
+	switch {
+	case said && string(ok) == "true":
+		return nil
+	case !said && answer != nil && (len(answer) == 0 || answer["client_session"] != nil):
+		return nil
 	}
-	return nil
+	return errors.New("answer does not say that it was done")
 }
 
 // checkParams refuses what would not reach the server as it is: a blank text,

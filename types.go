@@ -10,18 +10,20 @@ import (
 // Seam, and the token to reach it with.
 //
 // Printed with package fmt or log/slog it shows everything but its token.
-// [encoding/json.Marshal] includes the token.
+// [encoding/json.Marshal] includes the token, and so does what prints a session
+// without asking it: fmt in an unexported field of something else, and slog's
+// JSON handler in a slice, map or struct.
 //
 // See https://docs.seam.co/latest/api/client_sessions.
 type ClientSession struct {
 	ClientSessionID     string    `json:"client_session_id"`
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids"`
-	ConnectedAccountIDs []string  `json:"connected_account_ids"`
-	CreatedAt           time.Time `json:"created_at"`
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitzero"`
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitzero"`
+	CreatedAt           time.Time `json:"created_at,omitzero"`
 	CustomerID          string    `json:"customer_id,omitzero"`
 	CustomerKey         string    `json:"customer_key,omitzero"`
-	DeviceCount         int       `json:"device_count"`
-	ExpiresAt           time.Time `json:"expires_at"`
+	DeviceCount         int       `json:"device_count"` // devices that the session can reach
+	ExpiresAt           time.Time `json:"expires_at,omitzero"`
 
 	// Token lets a browser or phone call Seam as the session's user, until the
 	// session expires or is revoked. Treat it as a password.
@@ -31,6 +33,8 @@ type ClientSession struct {
 	UserIdentifierKey string `json:"user_identifier_key"`
 	UserIdentityID    string `json:"user_identity_id,omitzero"`
 
+	// UserIdentityIDs holds the UserIdentityID, as it once could several.
+	//
 	// Deprecated: Use UserIdentityID.
 	UserIdentityIDs []string `json:"user_identity_ids,omitzero"`
 	WorkspaceID     string   `json:"workspace_id"`
@@ -47,8 +51,7 @@ func (s ClientSession) printed() printedClientSession {
 	return printedClientSession(s)
 }
 
-// Format implements [fmt.Formatter]: every verb prints the session without its
-// token.
+// Format implements [fmt.Formatter]: the session is printed without its token.
 func (s ClientSession) Format(state fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(state, fmt.FormatString(state, verb), s.printed())
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"testing"
@@ -76,6 +77,7 @@ func TestLenientDecoding(t *testing.T) {
 	}{
 		{"ID alone", `{"client_session_id": "not a UUID"}`, seam.ClientSession{ClientSessionID: "not a UUID"}},
 		{"device count with a fraction", `{"client_session_id": "1", "device_count": 3.0}`, seam.ClientSession{ClientSessionID: "1", DeviceCount: 3}},
+		{"device count beyond all", `{"client_session_id": "1", "device_count": 1e300}`, seam.ClientSession{ClientSessionID: "1", DeviceCount: math.MaxInt32}},
 		{"device count with an exponent", `{"client_session_id": "1", "device_count": 1e2}`, seam.ClientSession{ClientSessionID: "1", DeviceCount: 100}},
 		{
 			"null for all that may be",
@@ -138,6 +140,11 @@ func TestMarshalledSessionKeepsItsToken(t *testing.T) {
 	want := readJSON(t, "testdata/documented/get.json").(map[string]any)["client_session"].(map[string]any)
 	want["expires_at"] = "2025-06-19T15:22:40Z"
 	assert.Empty(t, cmp.Diff(want, fields))
+
+	text, err = json.Marshal(seam.ClientSession{ClientSessionID: "1", ConnectWebviewIDs: []string{}})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"client_session_id": "1", "connect_webview_ids": [], "device_count": 0, "token": "", "user_identifier_key": "", "workspace_id": ""}`,
+		string(text), "what is not there does not become a date in the year 1")
 }
 
 func TestPrintedClientHidesItsCredential(t *testing.T) {

@@ -233,7 +233,7 @@ func TestUserAgent(t *testing.T) {
 
 func TestEndpointKeepsItsPath(t *testing.T) {
 	t.Parallel()
-	for _, endpoint := range []string{"https://seam.test/proxy%2Fed/v1", "https://seam.test/proxy%2Fed/v1/"} {
+	for _, endpoint := range []string{"https://seam.test/proxy%2Fed/v1", "https://seam.test/proxy%2Fed/v1//"} {
 		client := offline(t, func(req *http.Request) (*http.Response, error) {
 			assert.Equal(t, "https://seam.test/proxy%2Fed/v1/client_sessions/revoke", req.URL.String())
 			return response(http.StatusOK, done)
@@ -307,6 +307,14 @@ func TestRefusedParams(t *testing.T) {
 			sessions.Revoke(ctx, sessionID, seam.WithMaxRetries(-1)),
 			"seam: ClientSessions.Revoke: the number of retries must not be negative",
 		},
+		{
+			sessions.Revoke(ctx, "", seam.WithMaxRetries(-1)),
+			"seam: ClientSessions.Revoke: the number of retries must not be negative",
+		},
+		{
+			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(-3000, 0, 0)})),
+			"seam: ClientSessions.Create: ExpiresAt is outside of the years 0 to 9999",
+		},
 	} {
 		require.ErrorIs(t, tt.err, seam.ErrInvalidParams)
 		assert.EqualError(t, tt.err, tt.want)
@@ -328,8 +336,8 @@ func TestZeroParamsThatAreEnough(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestEachParamIsEnough makes each single param of GetOrCreate do, as the API
-// does.
+// TestEachParamIsEnough lists the fewest params with which the operations that
+// need some do.
 func TestEachParamIsEnough(t *testing.T) {
 	t.Parallel()
 	client := serve(t, answer(http.StatusOK, oneSession))
@@ -341,6 +349,13 @@ func TestEachParamIsEnough(t *testing.T) {
 		{ExpiresAt: expiry},
 	} {
 		_, err := client.ClientSessions.GetOrCreate(t.Context(), params)
-		assert.NoError(t, err)
+		require.NoError(t, err)
+	}
+	for _, params := range []seam.ClientSessionGrantAccessParams{
+		{UserIdentifierKey: "jane_doe", ConnectWebviewIDs: []string{webviewID}},
+		{UserIdentifierKey: "jane_doe", ConnectedAccountIDs: []string{accountID}},
+		{ClientSessionID: sessionID, UserIdentityID: identityID},
+	} {
+		require.NoError(t, client.ClientSessions.GrantAccess(t.Context(), params))
 	}
 }

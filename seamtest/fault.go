@@ -100,7 +100,7 @@ func (s *Server) pause(r *http.Request, d time.Duration) {
 	case <-timer.C:
 		return
 	case <-r.Context().Done():
-	case <-s.closed.Done():
+	case <-s.closed:
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -19,7 +19,6 @@
 package seamtest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -55,8 +54,8 @@ type Server struct {
 
 	http    *http.Server
 	running sync.WaitGroup // the listener and each connection
-	closed  context.Context
-	close   context.CancelFunc
+	closing sync.Once
+	closed  chan struct{}
 
 	mu         sync.Mutex
 	workspaces []Workspace
@@ -71,13 +70,11 @@ type Server struct {
 // Start starts a server, which runs until its Close is called. Tests have
 // [NewServer]. The error is that of listening on a free port.
 func Start() (*Server, error) {
-	var listen net.ListenConfig
-	listener, err := listen.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, fmt.Errorf("seamtest: %w", err)
 	}
-	s := &Server{URL: "http://" + listener.Addr().String(), devices: map[string]int{}}
-	s.closed, s.close = context.WithCancel(context.Background())
+	s := &Server{URL: "http://" + listener.Addr().String(), closed: make(chan struct{}), devices: map[string]int{}}
 	s.Workspace = s.NewWorkspace()
 	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ConnState: s.track, ReadHeaderTimeout: time.Minute}
 	s.running.Go(func() {
@@ -112,7 +109,7 @@ func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 // Close breaks all connections off and returns when nothing of the server runs
 // any more. It may be called more than once.
 func (s *Server) Close() {
-	s.close()
+	s.closing.Do(func() { close(s.closed) })
 	_ = s.http.Close() // all it could tell is that a listener was closed already
 	s.running.Wait()
 }

@@ -2,11 +2,13 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // maxValue bounds one decoded value, in bytes: a whole answer, or one item of a
@@ -35,40 +37,41 @@ func Decode(r io.Reader, v any) error {
 	if n > maxValue {
 		return errTooLarge
 	}
-	if err := json.Unmarshal(buf.Bytes(), v); err != nil {
-		return fmt.Errorf("answer cannot be decoded: %w", err)
-	}
-	return nil
+	return unusable(json.Unmarshal(buf.Bytes(), v))
 }
 
-// Walk reads the JSON object in r to its end and calls item, which must decode
-// one value, for each element of the list under key. It holds one element at a
-// time. An error of item ends the walk and is returned.
-func Walk(r io.Reader, key string, item func(*json.Decoder) error) error {
+// Walk reads the JSON object in r to its end and calls each with every element
+// of the list under key. It holds one element at a time, in the same place. An
+// error of each ends the walk and is returned as it is.
+func Walk[T any](r io.Reader, key string, each func(*T) error) error {
 	w := &window{r: r, left: maxValue}
 	dec := json.NewDecoder(w)
 	if err := expect(dec, json.Delim('{')); err != nil {
 		return err
 	}
-	found := false
+	found, element := false, new(T)
 	for dec.More() {
 		name, err := dec.Token()
 		if err != nil {
-			return err
+			return unusable(err)
 		}
 		if name != key {
 			var skipped json.RawMessage
 			if err := dec.Decode(&skipped); err != nil {
-				return err
+				return unusable(err)
 			}
 			continue
 		}
 		found = true
 		if err := expect(dec, json.Delim('[')); err != nil {
-			return fmt.Errorf("%s: %w", key, err)
+			return err
 		}
 		for dec.More() {
-			if err := item(dec); err != nil {
+			*element = *new(T)
+			if err := dec.Decode(element); err != nil {
+				return unusable(err)
+			}
+			if err := each(element); err != nil {
 				return err
 			}
 			w.left = maxValue
@@ -80,8 +83,8 @@ func Walk(r io.Reader, key string, item func(*json.Decoder) error) error {
 	if err := expect(dec, json.Delim('}')); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.Join(errors.New("more after the end of the answer"), err)
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("answer goes on after its end")
 	}
 	if !found {
 		return fmt.Errorf("answer has no %s", key)
@@ -90,15 +93,27 @@ func Walk(r io.Reader, key string, item func(*json.Decoder) error) error {
 }
 
 func expect(dec *json.Decoder, want json.Delim) error {
-	switch got, err := dec.Token(); {
-	case err == io.EOF:
-		return io.ErrUnexpectedEOF
-	case err != nil:
-		return err
-	case got != want:
-		return fmt.Errorf("%T where %v was expected", got, want)
+	got, err := dec.Token()
+	if err == nil && got != want {
+		err = fmt.Errorf("%v is missing before byte %d", want, dec.InputOffset())
 	}
-	return nil
+	return unusable(err)
+}
+
+// unusable says what is wrong with an answer, without quoting a value: that
+// could be a token in the wrong place.
+func unusable(err error) error {
+	var kind *json.UnmarshalTypeError
+	var form *time.ParseError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &kind):
+		return fmt.Errorf("answer cannot be decoded: %s has a value of the wrong type", cmp.Or(kind.Field, "it"))
+	case errors.As(err, &form):
+		return errors.New("answer cannot be decoded: a time is malformed")
+	}
+	return fmt.Errorf("answer cannot be decoded: %w", err)
 }
 
 // window lets a bounded number of bytes through until it is opened again.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -33,10 +34,12 @@ const (
 	maxRetryAfter = 60 * time.Second       // a server that asks for more ends the call
 )
 
+var errNoAnswer = errors.New("the transport gave an answer without a status")
+
 // checkRetry decides whether another attempt follows, and after what wait.
 func (c *call) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
 	if c.answer.StatusCode == 0 && c.err == nil {
-		c.err = err // net/http itself refused
+		c.err = cmp.Or(err, errNoAnswer) // net/http itself refused, or a hand-made transport said nothing
 	}
 	c.wait = max(jitter(c.answer.Attempts-1), c.answer.RetryAfter)
 	retry := c.answer.Attempts <= c.MaxRetries && ctx.Err() == nil && c.mayPass() && c.wait <= maxRetryAfter
@@ -64,8 +67,7 @@ func (c *call) mayPass() bool {
 	case status == http.StatusTooManyRequests:
 		return true
 	case c.Retry == RetryUnsent:
-		var op *net.OpError
-		return status == 0 && errors.As(c.err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") && !permanent(c.err)
+		return c.asked && !c.connected && !permanent(c.err)
 	case c.err != nil:
 		return !permanent(c.err)
 	default:
@@ -99,7 +101,7 @@ func retryAfter(resp *http.Response) time.Duration {
 		return 0
 	}
 	value := resp.Header.Get("Retry-After")
-	seconds, err := strconv.ParseUint(value, 10, 63)
+	seconds, err := strconv.ParseUint(value, 10, 64)
 	if err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second
 	}

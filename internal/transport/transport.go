@@ -15,7 +15,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -27,17 +31,15 @@ const maxErrorBody = 1 << 20
 type Request struct {
 	Method string
 	URL    string
-	Header http.Header // handed over: the caller must not keep it
+	Header http.Header // shared by all calls and never changed
 	Body   []byte      // the bytes that every attempt sends
 
 	Retry      Retry
 	MaxRetries int
 	Timeout    time.Duration // of each attempt, its answer's body included
 
-	// HTTPClient lends its transport and its cookies, but neither its timeout nor
-	// its redirect policy.
-	HTTPClient http.Client
-	Logger     *slog.Logger // nil for no logs
+	Transport http.RoundTripper
+	Logger    *slog.Logger // nil for no logs
 
 	// Decode reads a success to its end. An error of its own ends the call; a
 	// failure of the reader is one of the attempt, after which Decode may be
@@ -68,7 +70,7 @@ func (a Answer) Success() bool { return a.StatusCode/100 == 2 }
 // ctx ended; it is nil for any answer that was read to its end, a failure too.
 func Do(ctx context.Context, r *Request) (Answer, error) {
 	if ctx.Err() != nil {
-		return Answer{}, context.Cause(ctx)
+		return Answer{}, ended(ctx, nil)
 	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, r.Method, r.URL, r.Body)
 	if err != nil {
@@ -76,12 +78,8 @@ func Do(ctx context.Context, r *Request) (Answer, error) {
 	}
 	req.Header = r.Header
 
-	c := &call{Request: r, http: r.HTTPClient}
-	if c.next = c.http.Transport; c.next == nil {
-		c.next = http.DefaultTransport
-	}
+	c := &call{Request: r}
 	c.http.Transport = c
-	c.http.Timeout = 0
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.client.HTTPClient = &c.http
 	c.client.RetryMax = r.MaxRetries
@@ -105,14 +103,15 @@ type call struct {
 	*Request
 	client retryablehttp.Client
 	http   http.Client
-	next   http.RoundTripper
 
 	// What the last attempt left.
-	answer  Answer
-	err     error
-	refused bool          // err is Decode's own, not the reader's
-	wait    time.Duration // before the next attempt
-	waiting bool
+	answer    Answer
+	err       error
+	asked     bool          // for a connection, that trace knows of,
+	connected bool          // and got one
+	refused   bool          // err is Decode's own, not the reader's
+	wait      time.Duration // before the next attempt
+	waiting   bool
 }
 
 // errTimeout is the cause that an attempt's own timer gives to its context.
@@ -122,25 +121,43 @@ var errTimeout = errors.New("attempt timed out")
 // it gives a response without a body.
 func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.answer = Answer{Attempts: c.answer.Attempts + 1}
-	c.err, c.refused, c.waiting = nil, false, false
+	c.err, c.asked, c.connected, c.refused, c.waiting = nil, false, false, false, false
 
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	timer := time.AfterFunc(c.Timeout, func() { cancel(errTimeout) })
 	defer timer.Stop()
+	if c.Retry == RetryUnsent {
+		ctx = c.trace(ctx)
+	}
+	req = req.WithContext(ctx)
+	req.Header = c.Header.Clone() // for this attempt alone, as some transports change it
 
-	resp, err := c.next.RoundTrip(req.WithContext(ctx))
+	resp, err := c.Transport.RoundTrip(req)
 	if err == nil && resp != nil {
 		err = c.read(resp, timer)
 		resp.Body = http.NoBody
 	}
-	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
-		err = fmt.Errorf("no complete answer within %v: %w", c.Timeout, context.DeadlineExceeded)
+	if err == nil {
+		return resp, nil
 	}
-	if c.err = err; resp != nil {
-		err = nil
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		err = fmt.Errorf("timed out after %v: %w", c.Timeout, context.DeadlineExceeded)
 	}
-	return resp, err
+	c.err = brief{err}
+	if resp != nil {
+		return resp, nil
+	}
+	return nil, c.err
+}
+
+// trace learns from net/http whether a connection was ever handed out in the
+// attempt. A transport that tells nothing counts as having sent the request.
+func (c *call) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { c.asked = true },
+		GotConn: func(httptrace.GotConnInfo) { c.connected = true },
+	})
 }
 
 // read takes in the answer and closes it.
@@ -159,14 +176,13 @@ func (c *call) read(resp *http.Response, timer *time.Timer) error {
 		return err
 	}
 	if c.Stream {
-		timer.Stop()
 		b.timer = timer
 	}
 	err := c.Decode(b)
-	c.refused = err != nil && b.err == nil
-	if b.err != nil {
+	if err != nil && b.err != nil {
 		return b.err
 	}
+	c.refused = err != nil
 	return err
 }
 
@@ -175,7 +191,7 @@ func (c *call) read(resp *http.Response, timer *time.Timer) error {
 type body struct {
 	io.Reader
 	call  *call
-	timer *time.Timer // for a stream: runs only while a read waits
+	timer *time.Timer // of the attempt, if it is a stream: runs only while a read waits
 	err   error
 }
 
@@ -205,4 +221,26 @@ func ended(ctx context.Context, err error) error {
 		end = fmt.Errorf("%w (after: %w)", end, err)
 	}
 	return end
+}
+
+// brief is an error that prints as one short line, whatever the server made of
+// it: net/http quotes a malformed answer in full.
+type brief struct{ error }
+
+func (b brief) Error() string { return Brief(b.error.Error()) }
+func (b brief) Unwrap() error { return b.error }
+
+// Brief makes one short line of what someone else wrote, for a log or an error:
+// its first 200 bytes, printable.
+func Brief(text string) string {
+	const most = 200
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text))
 }
