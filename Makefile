@@ -5,10 +5,13 @@ GOLANGCI_LINT := .tools/golangci-lint-v2.15.0
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-check: lint test ## all that must pass before a change lands
+check: lint test browser ## all that must pass before a change lands
 
 test: ## the tests, with the race detector and in random order
 	go test -race -shuffle=on ./...
+
+browser: ## the example webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
+	cd examples/webapp/browser && go test -race -count=1 ./...
 
 fake: ## install the vendor's fake server, for the tests that run against it
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
@@ -20,9 +23,10 @@ lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
 	$(GOLANGCI_LINT) run ./...
+	cd examples/webapp/browser && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check test fake record lint
+.PHONY: help check test browser fake record lint
