@@ -15,6 +15,10 @@ import (
 // ClientSessionsService holds the operations on client sessions. It is the
 // field ClientSessions of a [Client], and as safe for concurrent use.
 //
+// Each operation sends one request, or more as its rule for retries allows, and
+// ends with the context. What kinds of errors come back is told in the package's
+// section Errors; an operation says only what is special to it.
+//
 // See https://docs.seam.co/latest/api/client_sessions.
 type ClientSessionsService struct{ client *Client }
 
@@ -22,12 +26,12 @@ type ClientSessionsService struct{ client *Client }
 // optional; a zero value is not sent.
 type ClientSessionCreateParams struct {
 	CustomerID          string    `json:"customer_id,omitzero"`
-	CustomerKey         string    `json:"customer_key,omitzero"`
-	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"` // your own ID of the user
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`
-	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"`
+	CustomerKey         string    `json:"customer_key,omitzero"`           // your own ID of the customer
+	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"`    // your own ID of the user
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // where the user may connect devices
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // whose devices the user can reach
 	UserIdentityID      string    `json:"user_identity_id,omitzero"`
-	ExpiresAt           time.Time `json:"expires_at,omitzero"`
+	ExpiresAt           time.Time `json:"expires_at,omitzero"` // Seam chooses if it is zero
 }
 
 // Create makes a new session. If UserIdentifierKey has a session already, that
@@ -77,13 +81,14 @@ func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGet
 }
 
 // ClientSessionGetOrCreateParams says what the session is for. At least one
-// field is needed; a zero value is not sent.
+// field is needed; a zero value is not sent. Without a UserIdentifierKey the
+// session is that of no user, so see that a variable for it is not empty.
 type ClientSessionGetOrCreateParams struct {
-	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"` // your own ID of the user
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`
-	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"`
+	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"`    // your own ID of the user
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // where the user may connect devices
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // whose devices the user can reach
 	UserIdentityID      string    `json:"user_identity_id,omitzero"`
-	ExpiresAt           time.Time `json:"expires_at,omitzero"`
+	ExpiresAt           time.Time `json:"expires_at,omitzero"` // Seam chooses if it is zero
 }
 
 // GetOrCreate returns the session with these characteristics, and makes one if

@@ -17,13 +17,13 @@ import (
 // See https://docs.seam.co/latest/api/client_sessions.
 type ClientSession struct {
 	ClientSessionID     string    `json:"client_session_id"`
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitzero"`
-	ConnectedAccountIDs []string  `json:"connected_account_ids,omitzero"`
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitzero"`   // where the user may connect devices
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitzero"` // whose devices the user can reach
 	CreatedAt           time.Time `json:"created_at,omitzero"`
-	CustomerID          string    `json:"customer_id,omitzero"`
-	CustomerKey         string    `json:"customer_key,omitzero"`
-	DeviceCount         int       `json:"device_count"` // devices that the session can reach
-	ExpiresAt           time.Time `json:"expires_at,omitzero"`
+	CustomerID          string    `json:"customer_id,omitzero"`  // in the vendor's documents, not in its schema
+	CustomerKey         string    `json:"customer_key,omitzero"` // your own ID of the customer
+	DeviceCount         int       `json:"device_count"`
+	ExpiresAt           time.Time `json:"expires_at,omitzero"` // from when on Token is refused
 
 	// Token lets a browser or phone call Seam as the session's user, until the
 	// session expires or is revoked. Treat it as a password.
