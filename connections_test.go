@@ -31,7 +31,8 @@ func serveCounting(t *testing.T, handler http.HandlerFunc, opts ...seam.Option) 
 }
 
 // TestConnectionsAreUsedAgain counts connections under load. There are about as
-// many as callers: net/http dials ahead when one is not back in its pool yet.
+// many as callers, or some more on a busy machine, since net/http dials ahead when
+// none is back in its pool yet; what loses connections makes one for each call.
 func TestConnectionsAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	const callers, calls = 64, 30
@@ -58,7 +59,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 				})
 			}
 			group.Wait()
-			assert.Less(t, made.Load(), int64(2*callers), "of %d calls", callers*calls)
+			assert.Less(t, made.Load(), int64(4*callers), "of %d calls", callers*calls)
 		})
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -37,7 +39,8 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 // answer before, and matches the context's error too.
 //
 // Its text is one line and can be logged: of each thing that the server wrote it
-// holds at most 200 bytes.
+// holds at most 200 bytes. Keys, tokens and the user identifier key of the call
+// are masked in all of its fields.
 type APIError struct {
 	Method     string // what was called: POST
 	Path       string // and where: /client_sessions/get
@@ -111,17 +114,14 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// requestIDHeader is where the server names each request.
-const requestIDHeader = "Seam-Request-Id"
-
-// newAPIError makes the error of an answer; err says why the answer is not the
-// end of the matter, if it is not.
-func newAPIError(path string, answer transport.Answer, err error) *APIError {
+// apiError makes the error of an answer to params; err says why the answer is not
+// the end of the matter, if it is not.
+func (c *call) apiError(answer transport.Answer, err error, params any) *APIError {
 	e := &APIError{
 		Method:     http.MethodPost,
-		Path:       path,
+		Path:       c.path,
 		StatusCode: answer.StatusCode,
-		RequestID:  answer.Header.Get(requestIDHeader),
+		RequestID:  c.requestID(answer),
 		RetryAfter: answer.RetryAfter,
 		Attempts:   answer.Attempts,
 		err:        err,
@@ -137,25 +137,50 @@ func newAPIError(path string, answer transport.Answer, err error) *APIError {
 		} `json:"error"`
 	}
 	_ = json.Unmarshal(answer.Body, &body) // what does decode is taken, a type of the wrong kind beside it is not
-	e.Type, e.Message = body.Error.Type, body.Error.Message
-	e.addValidationErrors("", body.Error.ValidationErrors, 0)
+	mask := func(text string) string { return c.mask(text, params) }
+	e.Type, e.Message = mask(body.Error.Type), mask(body.Error.Message)
+	e.addValidationErrors("", body.Error.ValidationErrors, 0, mask)
 	if e.Type == "" && e.Message == "" {
-		e.Message = transport.Brief(string(answer.Body))
+		e.Message = transport.Brief(mask(string(answer.Body)))
 	}
 	return e
+}
+
+// requestID is the server's name for the request.
+func (c *call) requestID(answer transport.Answer) string {
+	return c.mask(answer.Header.Get("Seam-Request-Id"), struct{}{})
+}
+
+// tokens are Seam's keys and tokens, and JWTs.
+var tokens = regexp.MustCompile(`seam_\w{6,}|ey[\w-]{8,}\.[\w-]+\.[\w-]*`)
+
+// mask takes out of a text that the server may have written what must be in no
+// error and no log: all tokens, this call's credential, and its user's key. Of a
+// text beyond all reason it gives but the begin.
+func (c *call) mask(text string, params any) string {
+	const masked = "REDACTED"
+	text = text[:min(len(text), 64<<10)]
+	text = strings.ReplaceAll(text, c.secret, masked)
+	text = tokens.ReplaceAllString(text, masked)
+	if key := reflect.ValueOf(params).FieldByName("UserIdentifierKey"); key.IsValid() && key.Len() > 0 {
+		// Not inside of words: a key may be as short as one letter.
+		whole := regexp.MustCompile(`(^|\W)` + regexp.QuoteMeta(key.String()) + `($|\W)`)
+		text = whole.ReplaceAllString(whole.ReplaceAllString(text, "${1}"+masked+"${2}"), "${1}"+masked+"${2}")
+	}
+	return text
 }
 
 // addValidationErrors flattens the tree of nodes that carry messages under
 // _errors and further nodes under the names of fields. It stops where no input
 // goes, since each name repeats all that lead to it.
-func (e *APIError) addValidationErrors(name string, node any, depth int) {
+func (e *APIError) addValidationErrors(name string, node any, depth int, mask func(string) string) {
 	children, _ := node.(map[string]any)
 	if depth > 32 || len(name) > 200 {
 		return
 	}
 	for key, child := range children {
 		if key != "_errors" {
-			e.addValidationErrors(strings.TrimPrefix(name+"."+key, "."), child, depth+1)
+			e.addValidationErrors(strings.TrimPrefix(name+"."+mask(key), "."), child, depth+1, mask)
 			continue
 		}
 		messages, _ := child.([]any)
@@ -164,7 +189,7 @@ func (e *APIError) addValidationErrors(name string, node any, depth int) {
 				if e.ValidationErrors == nil {
 					e.ValidationErrors = map[string][]string{}
 				}
-				e.ValidationErrors[name] = append(e.ValidationErrors[name], text)
+				e.ValidationErrors[name] = append(e.ValidationErrors[name], mask(text))
 			}
 		}
 	}

@@ -172,8 +172,8 @@ func WithLogger(logger *slog.Logger) Option {
 }
 
 // Response is what the server answered last in a call, for [WithResponse].
-// Printed with package fmt or log/slog it does not show its Body, which may hold
-// tokens.
+// Printed with package fmt or log/slog it shows neither Header nor Body, which may
+// hold tokens.
 type Response struct {
 	StatusCode int // 0 if there was no answer
 	Header     http.Header
@@ -190,18 +190,16 @@ type Response struct {
 type printedResponse Response
 
 func (r Response) printed() printedResponse {
-	if r.Body != nil {
-		r.Body = []byte("REDACTED")
-	}
+	r.Header, r.Body = nil, nil
 	return printedResponse(r)
 }
 
-// Format implements [fmt.Formatter]: the response is printed without its body.
+// Format implements [fmt.Formatter]: see [Response] for what is left out.
 func (r Response) Format(state fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(state, fmt.FormatString(state, verb), r.printed())
 }
 
-// LogValue implements [slog.LogValuer]: the response is logged without its body.
+// LogValue implements [slog.LogValuer]: see [Response] for what is left out.
 func (r Response) LogValue() slog.Value { return slog.AnyValue(r.printed()) }
 
 // WithResponse fills response in by the time the call returns, also when it
@@ -221,7 +219,8 @@ func WithResponse(response *Response) Option {
 // config is what options make: of a client, or of one call.
 type config struct {
 	credential   credentialKind
-	auth         http.Header // the credential itself
+	secret       string      // the credential itself
+	auth         http.Header // and how it is sent
 	endpoint     string      // without a slash at its end
 	exposed      bool        // whether the way there is plain http over a network
 	insecureHTTP bool
@@ -249,7 +248,7 @@ func (c *config) apply(opts []Option) error {
 
 // fromEnvironment fills in what no option gave.
 func (c *config) fromEnvironment() error {
-	if c.auth == nil {
+	if c.secret == "" {
 		key, token := os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN")
 		var err error
 		switch {
@@ -338,7 +337,7 @@ func withCredential(kind credentialKind, value string, others http.Header) Optio
 				if known.kind != kind {
 					return invalid(known.name + " was given where another credential is wanted; use " + known.option)
 				}
-				c.credential = kind
+				c.credential, c.secret = kind, value
 				c.auth = http.Header{"Authorization": {"Bearer " + value}}
 				if kind == publishableKey {
 					c.auth = http.Header{"Seam-Publishable-Key": {value}}

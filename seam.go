@@ -172,6 +172,7 @@ func (c *call) send(ctx context.Context, params any, stream bool, decode func(io
 		Timeout:    c.timeout,
 		Transport:  c.transport,
 		Logger:     c.logger,
+		Mask:       func(text string) string { return c.mask(text, params) },
 		Decode:     decode,
 		Stream:     stream,
 		KeepBody:   c.response != nil && !stream,
@@ -180,7 +181,7 @@ func (c *call) send(ctx context.Context, params any, stream bool, decode func(io
 		*c.response = Response{
 			StatusCode: answer.StatusCode,
 			Header:     answer.Header,
-			RequestID:  answer.Header.Get(requestIDHeader),
+			RequestID:  c.requestID(answer),
 			Attempts:   answer.Attempts,
 			Body:       answer.Body,
 		}
@@ -191,7 +192,7 @@ func (c *call) send(ctx context.Context, params any, stream bool, decode func(io
 	if answer.StatusCode == 0 {
 		return fmt.Errorf("seam: POST %s: %w%s", c.path, err, tries(answer.Attempts))
 	}
-	return newAPIError(c.path, answer, err)
+	return c.apiError(answer, err, params)
 }
 
 // decodeDone reads the answer of an operation that gives nothing back: {"ok":

@@ -146,31 +146,3 @@ func TestMarshalledSessionKeepsItsToken(t *testing.T) {
 	assert.JSONEq(t, `{"client_session_id": "1", "connect_webview_ids": [], "device_count": 0, "token": "", "user_identifier_key": "", "workspace_id": ""}`,
 		string(text), "what is not there does not become a date in the year 1")
 }
-
-func TestPrintedClientHidesItsCredential(t *testing.T) {
-	t.Parallel()
-	option := seam.WithAPIKey("seam_secret_key")
-	client := serve(t, answer(http.StatusOK, done), option)
-	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
-	for _, value := range []any{client, *client, client.ClientSessions, *client.ClientSessions, option} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-			assert.NotContains(t, fmt.Sprintf(verb, value), "secret")
-		}
-		// ObjectsAreEqual's message dumps all that pointers lead to.
-		assert.NotContains(t, diffOf(value), "secret")
-	}
-	text, err := json.Marshal(client)
-	require.NoError(t, err)
-	assert.NotContains(t, string(text), "secret")
-}
-
-// diffOf is what testify prints of a value.
-func diffOf(value any) string {
-	var recorder recorder
-	assert.Equal(&recorder, 0, value)
-	return recorder.text
-}
-
-type recorder struct{ text string }
-
-func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) }

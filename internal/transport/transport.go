@@ -40,6 +40,8 @@ type Request struct {
 
 	Transport http.RoundTripper
 	Logger    *slog.Logger // nil for no logs
+	// Mask takes secrets out of a text that an error or a log will show.
+	Mask func(string) string
 
 	// Decode reads a success to its end. An error of its own ends the call; a
 	// failure of the reader is one of the attempt, after which Decode may be
@@ -144,7 +146,7 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	if errors.Is(context.Cause(ctx), errTimeout) {
 		err = fmt.Errorf("timed out after %v: %w", c.Timeout, context.DeadlineExceeded)
 	}
-	c.err = brief{err}
+	c.err = c.brief(err)
 	if resp != nil {
 		return resp, nil
 	}
@@ -223,12 +225,20 @@ func ended(ctx context.Context, err error) error {
 	return end
 }
 
-// brief is an error that prints as one short line, whatever the server made of
-// it: net/http quotes a malformed answer in full.
-type brief struct{ error }
+// brief is an error that prints as one short line without secrets, whatever the
+// server made of it: net/http quotes a malformed answer in full. What it wraps is
+// inside of a func, out of the reach of what dumps all that pointers lead to.
+type brief struct {
+	text  string
+	cause func() error
+}
 
-func (b brief) Error() string { return Brief(b.error.Error()) }
-func (b brief) Unwrap() error { return b.error }
+func (c *call) brief(err error) error {
+	return brief{Brief(c.Mask(err.Error())), func() error { return err }}
+}
+
+func (b brief) Error() string { return b.text }
+func (b brief) Unwrap() error { return b.cause() }
 
 // Brief makes one short line of what someone else wrote, for a log or an error:
 // its first 200 bytes, printable.
