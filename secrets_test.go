@@ -22,7 +22,7 @@ import (
 // secrets are what no print may show: each credential, a token that only the
 // server knows, and the user identifier key that is in the params.
 var secrets = []string{
-	"seam_secret_key", "seam_at1_secret", "seam_cst1_secret", "seam_pk1_secret", "seam_cst2_of_somebody", "jane_doe",
+	"seam_k-secret", "seam_at1_secret", "seam_cst1_secret", "seam_pk1_secret", "seam_cst2_of_somebody", "jane_doe",
 }
 
 // echo is a server that puts all that it was told, and more, into its answer.
@@ -48,7 +48,7 @@ func echo(status int, header http.Header, shape string) attempt {
 var talkative = map[string]attempt{
 	"message":          echo(http.StatusBadRequest, nil, `{"error": {"type": "t", "message": ECHO}}`),
 	"type":             echo(http.StatusBadRequest, nil, `{"error": {"type": ECHO}}`),
-	"validation error": echo(http.StatusBadRequest, nil, `{"error": {"type": "t", "validation_errors": {"a": {"_errors": [ECHO]}, "b": {ECHO: {"_errors": ["x"]}}}}}`),
+	"validation error": echo(http.StatusBadRequest, nil, `{"error": {"type": "t", "validation_errors": {"a": {"_errors": [ECHO]}, "b": {"seam_cst2_of_somebody": {"_errors": ["x"]}}}}}`),
 	"another body":     echo(http.StatusBadGateway, nil, `<html>ECHO</html>`),
 	"time": echo(http.StatusOK, nil, `{"client_session": {"client_session_id": "1", "created_at": ECHO},
 		"client_sessions": [{"client_session_id": "1", "created_at": ECHO}]}`),
@@ -65,7 +65,7 @@ var talkative = map[string]attempt{
 func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	t.Parallel()
 	credentials := map[string]seam.Option{
-		"API key":               seam.WithAPIKey("seam_secret_key"),
+		"API key":               seam.WithAPIKey("seam_k-secret"),
 		"personal access token": seam.WithPersonalAccessToken("seam_at1_secret", "workspace_1"),
 		"client session token":  seam.WithClientSessionToken("seam_cst1_secret"),
 		"publishable key":       seam.WithPublishableKey("seam_pk1_secret"),
@@ -153,7 +153,7 @@ func TestMaskLeavesTheRest(t *testing.T) {
 
 func TestPrintedClientHidesItsCredential(t *testing.T) {
 	t.Parallel()
-	option := seam.WithAPIKey("seam_secret_key")
+	option := seam.WithAPIKey("seam_k-secret")
 	client := serve(t, answer(http.StatusOK, done), option) // over net/http, whose buffers hold what was sent
 	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
 	for _, value := range []any{client, *client, client.ClientSessions, *client.ClientSessions, option} {
