@@ -16,7 +16,7 @@ browser: ## the example webapp in headless Chromium; SCREENSHOTS=<folder> keeps 
 fake: ## install the vendor's fake server, for the tests that run against it
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
 
-record: ## record anew what the vendor's fake server answers
+record: ## write testdata/recorded and docs/faults.md anew
 	go generate .
 
 lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint

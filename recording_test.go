@@ -24,9 +24,9 @@ import (
 )
 
 //go:generate npm ci --prefix testdata/fake-seam-connect
-//go:generate go test -run ^TestConformanceVendorFake$ -record .
+//go:generate go test -run ^(TestConformanceVendorFake|TestFaultsAreDocumented)$ -record .
 
-var record = flag.Bool("record", false, "write what the vendor's fake answers to testdata/recorded, instead of comparing")
+var record = flag.Bool("record", false, "write what is otherwise compared: testdata/recorded and docs/faults.md")
 
 // vendorSeed is what the vendor's fake is started with.
 var vendorSeed = seamtest.Workspace{

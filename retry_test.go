@@ -3,20 +3,16 @@ package seam_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -25,200 +21,6 @@ import (
 
 	"github.com/seam-go/seam"
 )
-
-// attempt is what a transport without a network does with a request.
-type attempt = func(*http.Request) (*http.Response, error)
-
-func fails(err error) attempt {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
-}
-
-// unconnected fails as net/http does that could not connect.
-func unconnected(err error) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		asksForConnection(req, false)
-		return nil, err
-	}
-}
-
-// asksForConnection calls the hooks that net/http calls.
-func asksForConnection(req *http.Request, gets bool) {
-	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
-		trace.GetConn("connect.getseam.com:443")
-		if gets {
-			trace.GotConn(httptrace.GotConnInfo{})
-		}
-	}
-}
-
-func answers(status int, body string) attempt {
-	return func(*http.Request) (*http.Response, error) { return response(status, body) }
-}
-
-// asksToWait answers 503 with a Retry-After.
-func asksToWait(retryAfter string) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		resp, err := response(http.StatusServiceUnavailable, "")
-		resp.Header.Set("Retry-After", retryAfter)
-		return resp, err
-	}
-}
-
-// hangs answers nothing until the request's context ends.
-func hangs(req *http.Request) (*http.Response, error) {
-	<-req.Context().Done()
-	return nil, context.Cause(req.Context())
-}
-
-// stalls answers with the begin of a body and no more until the request's
-// context ends.
-func stalls(begin string) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		resp, err := response(http.StatusOK, "")
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(begin), reader(func([]byte) (int, error) {
-			<-req.Context().Done()
-			return 0, context.Cause(req.Context())
-		})))
-		return resp, err
-	}
-}
-
-type reader func([]byte) (int, error)
-
-func (f reader) Read(p []byte) (int, error) { return f(p) }
-
-// cutsOff answers with the begin of a body and then breaks off.
-func cutsOff(status int, begin string) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		resp, err := response(status, "")
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(begin), iotest.ErrReader(io.ErrUnexpectedEOF)))
-		return resp, err
-	}
-}
-
-func dialing(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
-
-// faults says, for all that may happen to a request, which operations send it
-// again: none, those that are safe to repeat, or all.
-var faults = []struct {
-	name  string
-	fault attempt
-	again string
-}{
-	{"connection refused", unconnected(dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED))), "all"},
-	{"proxy refused", unconnected(&net.OpError{Op: "proxyconnect", Err: dialing(syscall.ECONNREFUSED)}), "all"},
-	{"name server unreachable", unconnected(dialing(&net.DNSError{Err: "server misbehaving", IsTemporary: true})), "all"},
-	{"no connection in time", func(req *http.Request) (*http.Response, error) {
-		asksForConnection(req, false)
-		return hangs(req)
-	}, "all"},
-	{"no such host", unconnected(dialing(&net.DNSError{Err: "no such host", IsNotFound: true})), "none"},
-	{"certificate not trusted", unconnected(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), "none"},
-	{"not TLS", unconnected(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), "none"},
-	{"connection refused, by a transport that tells nothing of it", fails(dialing(syscall.ECONNREFUSED)), "safe"},
-	{"connection refused, after a transport's own first try", func(req *http.Request) (*http.Response, error) {
-		asksForConnection(req, true)
-		asksForConnection(req, false)
-		return nil, dialing(syscall.ECONNREFUSED)
-	}, "safe"},
-	{"connection reset", fails(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}), "safe"},
-	{"connection closed", fails(io.EOF), "safe"},
-	{"no answer in time", hangs, "safe"},
-	{"200 with a stalled body", stalls(`{"client_`), "safe, not streamed"},
-	{"200 with a cut body", cutsOff(http.StatusOK, `{"client_`), "safe, not streamed"},
-	{"404 with a cut body", cutsOff(http.StatusNotFound, `{"err`), "safe"},
-	{"429 with a cut body", cutsOff(http.StatusTooManyRequests, `{"err`), "all"},
-	{"200 with another body", answers(http.StatusOK, "<html>"), "none"},
-	{"302", answers(http.StatusFound, ""), "none"},
-	{"400", answers(http.StatusBadRequest, ""), "none"},
-	{"401", answers(http.StatusUnauthorized, ""), "none"},
-	{"404", answers(http.StatusNotFound, ""), "none"},
-	{"408", answers(http.StatusRequestTimeout, ""), "none"},
-	{"409", answers(http.StatusConflict, ""), "none"},
-	{"429", answers(http.StatusTooManyRequests, ""), "all"},
-	{"500", answers(http.StatusInternalServerError, ""), "safe"},
-	{"501", answers(http.StatusNotImplemented, ""), "none"},
-	{"502", answers(http.StatusBadGateway, "<html>"), "safe"},
-	{"503", answers(http.StatusServiceUnavailable, ""), "safe"},
-	{"504", answers(http.StatusGatewayTimeout, ""), "safe"},
-	{"599", answers(599, ""), "safe"},
-}
-
-func TestWhatIsSentAgain(t *testing.T) {
-	t.Parallel()
-	withoutKey := operation{
-		name: "GetOrCreate without a key",
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentityID: identityID}, opts...))
-		},
-	}
-	for _, tt := range faults {
-		for _, op := range append([]operation{withoutKey}, operations...) {
-			t.Run(tt.name+"/"+op.name, func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					want := 1
-					switch tt.again {
-					case "all":
-						want = 3
-					case "safe":
-						if op.repeats {
-							want = 3
-						}
-					case "safe, not streamed":
-						if op.repeats && op.name != "All" {
-							want = 3
-						}
-					}
-					var bodies []string
-					client := offline(t, func(req *http.Request) (*http.Response, error) {
-						body, err := io.ReadAll(req.Body)
-						require.NoError(t, err)
-						bodies = append(bodies, string(body))
-						return tt.fault(req)
-					})
-					var last seam.Response
-					err := op.smallest(t.Context(), client.ClientSessions, seam.WithResponse(&last))
-
-					require.Error(t, err)
-					require.Len(t, bodies, want)
-					assert.Equal(t, want, last.Attempts)
-					for _, body := range bodies {
-						assert.Equal(t, bodies[0], body, "each attempt sends the same bytes")
-					}
-					if want > 1 {
-						assert.Contains(t, err.Error(), "(3 attempts)")
-					}
-				})
-			})
-		}
-	}
-}
-
-// TestSecondAttemptSucceeds makes up for each fault that is worth another try.
-func TestSecondAttemptSucceeds(t *testing.T) {
-	t.Parallel()
-	for _, tt := range faults {
-		for _, op := range operations {
-			if tt.again == "none" || tt.again != "all" && !op.repeats || tt.again == "safe, not streamed" && op.name == "All" {
-				continue
-			}
-			t.Run(tt.name+"/"+op.name, func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					script := []attempt{tt.fault, answers(http.StatusOK, op.success)}
-					client := offline(t, func(req *http.Request) (*http.Response, error) {
-						now := script[0]
-						script = script[1:]
-						return now(req)
-					})
-					require.NoError(t, op.smallest(t.Context(), client.ClientSessions))
-					assert.Empty(t, script)
-				})
-			})
-		}
-	}
-}
 
 // TestLastFailureComesBack sees that what ends a call is told, not what went
 // wrong before.
@@ -329,7 +131,7 @@ func TestRetryAfter(t *testing.T) {
 				var times []time.Time
 				client := offline(t, func(req *http.Request) (*http.Response, error) {
 					times = append(times, time.Now())
-					resp, err := asksToWait(tt.header)(req)
+					resp, err := asksToWait(http.StatusServiceUnavailable, tt.header)(req)
 					if tt.status != 0 {
 						resp.StatusCode = tt.status
 					}
@@ -371,8 +173,8 @@ func TestContext(t *testing.T) {
 		}{
 			{name: "before the answer", attempt: hangs},
 			{name: "in the answer", attempt: stalls("{"), status: 200},
-			{name: "waiting to try again", attempt: asksToWait("20"), status: 503},
-			{name: "waiting after no answer", attempt: unconnected(dialing(syscall.ECONNREFUSED))},
+			{name: "waiting to try again", attempt: asksToWait(503, "20"), status: 503},
+			{name: "waiting after no answer", attempt: unconnected(fails(dialing(syscall.ECONNREFUSED)))},
 		} {
 			if tt.status == 503 && !op.repeats {
 				continue
@@ -424,11 +226,11 @@ func TestDeadline(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		err := offline(t, asksToWait("20")).ClientSessions.Revoke(ctx, sessionID)
+		err := offline(t, asksToWait(503, "20")).ClientSessions.Revoke(ctx, sessionID)
 		assert.Equal(t, 20*time.Second, requireAPIError(t, err).RetryAfter)
 		assert.Zero(t, time.Since(start), "the wait is not begun")
 
-		err = offline(t, asksToWait("19")).ClientSessions.Revoke(ctx, sessionID)
+		err = offline(t, asksToWait(503, "19")).ClientSessions.Revoke(ctx, sessionID)
 		require.ErrorIs(t, err, seam.ErrServer)
 		assert.Equal(t, 19*time.Second, time.Since(start), "only one wait fits")
 
@@ -615,7 +417,7 @@ func TestLogger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		script := []attempt{asksToWait("2"), fails(dialing(syscall.ECONNREFUSED)), answers(http.StatusOK, oneSession)}
+		script := []attempt{asksToWait(503, "2"), fails(dialing(syscall.ECONNREFUSED)), answers(http.StatusOK, oneSession)}
 		client := offline(t, func(req *http.Request) (*http.Response, error) {
 			now := script[0]
 			script = script[1:]
