@@ -1,14 +1,17 @@
 package seamtest
 
 import (
+	"fmt"
 	"math"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 )
 
-// Fault is something that goes wrong with a request. At most one of Status,
-// Reset, Cut and Stall should be set; with none of them, a Fault is but a delay.
+// Fault is something that goes wrong with a request. It has one of Status, Reset,
+// Cut and Stall, or a Delay alone.
 type Fault struct {
 	Path  string // of the requests that it is for, as /client_sessions/get; empty for all
 	Times int    // how many requests it is for; 0 for all until Heal
@@ -26,11 +29,32 @@ type Fault struct {
 }
 
 // Fail lets requests fail. Of several faults for a request the one that was
-// added first comes first.
+// added first comes first. Fail panics if no request could ever meet the fault,
+// so that a test does not pass without it.
 func (s *Server) Fail(fault Fault) {
+	if fault.Path != "" && !strings.HasPrefix(fault.Path, "/") {
+		panic(fmt.Sprintf("seamtest: the path %q of a fault does not begin with a slash", fault.Path))
+	}
+	if fault.Status != 0 && (fault.Status < 200 || fault.Status > 599) {
+		panic(fmt.Sprintf("seamtest: a fault cannot have the status %d", fault.Status))
+	}
+	kinds := 0
+	for _, is := range []bool{fault.Status != 0, fault.Reset, fault.Cut, fault.Stall, fault.delays()} {
+		if is {
+			kinds++
+		}
+	}
+	if kinds != 1 || fault.Times < 0 || fault.Delay < 0 {
+		panic(fmt.Sprintf("seamtest: a fault must be of one kind: %+v", fault))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &fault)
+}
+
+// delays reports whether the fault is nothing but a delay.
+func (f *Fault) delays() bool {
+	return f.Delay > 0 && f.Status == 0 && !f.Reset && !f.Cut && !f.Stall
 }
 
 // Heal ends all faults.
@@ -56,51 +80,37 @@ func (s *Server) nextFault(path string) *Fault {
 	return nil
 }
 
-// ownAnswer reports whether the request is carried out as if nothing was wrong.
-func (f *Fault) ownAnswer() bool {
-	return f == nil || f.TakesEffect || f.Status == 0 && !f.Reset && !f.Cut && !f.Stall
-}
-
-// spoil answers in the fault's way; body is what the answer would have been.
-func (s *Server) spoil(w http.ResponseWriter, r *http.Request, f *Fault, status int, body []byte) {
+// answerWrong answers in the fault's way; body is what the answer would have been.
+func (f *Fault) answerWrong(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	switch {
 	case f.Status != 0:
 		for name, values := range f.Header {
 			w.Header()[http.CanonicalHeaderKey(name)] = values
 		}
 		write(w, f.Status, []byte(f.Body))
+		return
 	case f.Reset:
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			panic(err) // net/http lets HTTP/1 connections go
+		if conn, ok := r.Context().Value(connKey{}).(*net.TCPConn); ok {
+			_ = conn.SetLinger(0) // so that its end is a reset
 		}
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a reset, not an orderly end
-		}
-		_ = conn.Close()
-	case f.Cut, f.Stall:
-		w.Header().Set("Content-Length", length(body))
+	default:
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		write(w, status, body[:len(body)/2])
 		_ = http.NewResponseController(w).Flush()
 		if f.Stall {
-			s.pause(r, math.MaxInt64)
+			pause(r, math.MaxInt64)
 		}
-		panic(http.ErrAbortHandler)
-	default:
-		write(w, status, body)
 	}
+	panic(http.ErrAbortHandler)
 }
 
-// pause waits for d. If the client or the server ends before, so does the
-// handler.
-func (s *Server) pause(r *http.Request, d time.Duration) {
+// pause waits for d. If the connection ends before, so does the handler.
+func pause(r *http.Request, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return
 	case <-r.Context().Done():
-	case <-s.closed:
+		panic(http.ErrAbortHandler)
 	}
-	panic(http.ErrAbortHandler)
 }

@@ -137,21 +137,24 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 
 	allow(w.Header(), r.Header.Get("Origin"))
 	w.Header().Set("Seam-Request-Id", id)
-	if fault != nil && fault.Delay > 0 {
-		s.pause(r, fault.Delay)
-	}
 	if r.Method == http.MethodOptions {
 		return // a preflight has its answer in the headers
 	}
+	if fault != nil && fault.Delay > 0 {
+		pause(r, fault.Delay)
+		if fault.delays() {
+			fault = nil
+		}
+	}
 	status, answer := http.StatusOK, any(map[string]any{"ok": true})
-	if fault.ownAnswer() {
+	if fault == nil || fault.TakesEffect {
 		if err == nil {
 			answer, err = s.handle(r, body)
 		}
 		if err != nil {
 			refused, ok := errors.AsType[*refusal](err)
 			if !ok {
-				refused = &refusal{status: http.StatusBadRequest, Type: "invalid_input", Message: err.Error()}
+				refused = &refusal{status: http.StatusRequestEntityTooLarge, Type: "request_too_large", Message: err.Error()}
 			}
 			status, answer = refused.status, map[string]any{"error": refused, "ok": false}
 		}
@@ -162,7 +165,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if fault != nil {
-		s.spoil(w, r, fault, status, text)
+		fault.answerWrong(w, r, status, text)
 		return
 	}
 	write(w, status, text)
@@ -190,6 +193,9 @@ func (s *Server) handle(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if key := r.Header.Get("Seam-User-Identifier-Key"); key != "" && !params.has("user_identifier_key") && who.by == publishableKey {
+		params["user_identifier_key"] = key
+	}
 	return endpoint.do(s, call{who, r.Method, params})
 }
 
@@ -201,7 +207,7 @@ func read(r *http.Request, body []byte, fields []field) (params, error) {
 	if len(body) == 0 {
 		return validate(map[string]any{}, fields)
 	}
-	if r.Method != http.MethodPut && !strings.Contains(r.Header.Get("Content-Type"), "application/json") {
+	if !strings.Contains(r.Header.Get("Content-Type"), "application/json") {
 		return nil, &refusal{
 			status: http.StatusBadRequest, Type: "invalid_content_type",
 			Message: fmt.Sprintf(`%s requests must have Content-Type header with "application/json"`, r.Method),
@@ -221,9 +227,10 @@ func allow(header http.Header, origin string) {
 	}
 	header.Set("Access-Control-Allow-Origin", origin)
 	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
-	header.Set("Access-Control-Allow-Headers", "accept, authorization, content-type, user-agent, x-requested-with, "+
-		"client-session-token, seam-client-session-token, seam-publishable-key, seam-user-identifier-key, "+
-		"seam-workspace, seam-lts-version, seam-sdk-name, seam-sdk-version")
+	header.Set("Access-Control-Allow-Headers", "accept, accept-version, authorization, client-session-token, content-length, "+
+		"content-md5, content-type, date, seam-api-key, seam-client-session-token, seam-lts-version, seam-publishable-key, "+
+		"seam-sdk-name, seam-sdk-version, seam-user-identifier-key, seam-workspace, user-agent, x-api-version, "+
+		"x-csrf-token, x-requested-with")
 	header.Set("Access-Control-Allow-Credentials", "true")
 }
 
@@ -232,5 +239,3 @@ func write(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }
-
-func length(body []byte) string { return strconv.Itoa(len(body)) }

@@ -19,6 +19,7 @@
 package seamtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -54,8 +55,6 @@ type Server struct {
 
 	http    *http.Server
 	running sync.WaitGroup // the listener and each connection
-	closing sync.Once
-	closed  chan struct{}
 
 	mu         sync.Mutex
 	workspaces []Workspace
@@ -74,9 +73,16 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seamtest: %w", err)
 	}
-	s := &Server{URL: "http://" + listener.Addr().String(), closed: make(chan struct{}), devices: map[string]int{}}
+	s := &Server{URL: "http://" + listener.Addr().String(), devices: map[string]int{}}
 	s.Workspace = s.NewWorkspace()
-	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ConnState: s.track, ReadHeaderTimeout: time.Minute}
+	s.http = &http.Server{
+		Handler: http.HandlerFunc(s.serve),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
+		ConnState:         s.track,
+		ReadHeaderTimeout: time.Minute,
+	}
 	s.running.Go(func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			panic("seamtest: " + err.Error()) // its listener is nobody else's
@@ -109,7 +115,6 @@ func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 // Close breaks all connections off and returns when nothing of the server runs
 // any more. It may be called more than once.
 func (s *Server) Close() {
-	s.closing.Do(func() { close(s.closed) })
 	_ = s.http.Close() // all it could tell is that a listener was closed already
 	s.running.Wait()
 }
@@ -120,10 +125,13 @@ func (s *Server) track(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.running.Add(1)
-	case http.StateClosed, http.StateHijacked:
+	case http.StateClosed: // after its handler has returned
 		s.running.Done()
 	}
 }
+
+// connKey is where a request's context has its connection.
+type connKey struct{}
 
 // NewWorkspace adds a workspace and returns its credentials.
 func (s *Server) NewWorkspace() Workspace {
@@ -148,7 +156,9 @@ func (s *Server) AddDevice(connectedAccountID string) {
 	s.devices[connectedAccountID]++
 }
 
-// Advance moves the server's clock ahead, so that sessions expire.
+// Advance moves the server's clock ahead, so that sessions expire. The clock of
+// whoever makes sessions stays where it is: one that is to live for an hour of
+// that is born expired if the server is two hours ahead.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

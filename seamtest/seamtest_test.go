@@ -201,8 +201,9 @@ func TestInvalidInput(t *testing.T) {
 		assert.Equal(t, tt.message, answer.Error.Message, tt.body)
 		assert.Equal(t, tt.kind == "invalid_input", answer.Error.ValidationErrors != nil)
 	}
-	status, _ := send(t, srv, "POST", "/client_sessions/get", `"`+strings.Repeat("x", 2<<20)+`"`, key(srv))
-	assert.Equal(t, 400, status, "too large")
+	status, large := send(t, srv, "POST", "/client_sessions/get", `{"user_identifier_key": "`+strings.Repeat("x", 2<<20)+`"}`, key(srv))
+	assert.Equal(t, 413, status)
+	assert.Equal(t, "request_too_large", large.Error.Type)
 	_, answer := send(t, srv, "POST", "/client_sessions/create", "", key(srv))
 	assert.True(t, answer.OK, "an empty body is an empty object")
 }
@@ -496,7 +497,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 	client, err := seam.NewClient(seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL), seam.WithMaxRetries(0),
 		seam.WithHTTPClient(&http.Client{Transport: transport}))
 	require.NoError(t, err)
-	srv.Fail(seamtest.Fault{Stall: true, Times: 5})
+	srv.Fail(seamtest.Fault{Reset: true, Times: 2})
+	srv.Fail(seamtest.Fault{Stall: true, Times: 3})
 	srv.Fail(seamtest.Fault{Delay: time.Hour})
 	var group sync.WaitGroup
 	for range 10 {
@@ -521,6 +523,110 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	_, err = client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+}
+
+func TestQueries(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	for query, message := range map[string]string{
+		"without_user_identifier_key=maybe":             `Expected boolean, received string for "without_user_identifier_key"`,
+		"user_identifier_key=jane&user_identifier_key=": `Expected string, received array for "user_identifier_key"`,
+	} {
+		status, answer := send(t, srv, "GET", "/client_sessions/list?"+query, "", key(srv))
+		assert.Equal(t, 400, status)
+		assert.Equal(t, message, answer.Error.Message)
+	}
+}
+
+// TestPublishableKeyMakesEmptySessions alone.
+func TestPublishableKeyMakesEmptySessions(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	public := http.Header{"Seam-Publishable-Key": {srv.PublishableKey}}
+	for _, path := range []string{"/client_sessions/create", "/client_sessions/get_or_create"} {
+		for _, access := range []string{
+			`"connect_webview_ids": []`, `"connected_account_ids": ["a"]`, `"user_identity_id": "a"`, `"user_identity_ids": ["a"]`,
+		} {
+			status, answer := send(t, srv, "POST", path, `{"user_identifier_key": "jane", `+access+`}`, public)
+			assert.Equal(t, 403, status)
+			assert.Equal(t, "publishable_keys_must_create_empty_client_sessions", answer.Error.Type)
+		}
+		status, answer := send(t, srv, "POST", path, `{"user_identifier_key": "  "}`, public)
+		assert.Equal(t, 401, status)
+		assert.Equal(t, "publishable_key_requires_user_identifier_key", answer.Error.Type)
+	}
+	public.Set("Seam-User-Identifier-Key", "joe")
+	_, answer := send(t, srv, "POST", "/client_sessions/get_or_create", `{}`, public)
+	require.NotNil(t, answer.ClientSession)
+	assert.Equal(t, "joe", answer.ClientSession.UserIdentifierKey)
+}
+
+// TestTokensInTheirOwnHeaders are taken before an API key, where tokens are.
+func TestTokensInTheirOwnHeaders(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	session, err := srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	for _, name := range []string{"Seam-Client-Session-Token", "Client-Session-Token"} {
+		header := key(srv)
+		header.Set(name, session.Token)
+		for _, body := range []string{`{}`, `{"client_session_id": "another"}`, `{"user_identifier_key": "another"}`} {
+			_, answer := send(t, srv, "POST", "/client_sessions/get", body, header)
+			require.NotNil(t, answer.ClientSession, body)
+			assert.Equal(t, session.Token, answer.ClientSession.Token)
+		}
+		_, answer := send(t, srv, "POST", "/client_sessions/list", `{}`, header)
+		assert.Len(t, answer.ClientSessions, 1, "the API key lists")
+	}
+}
+
+// TestUserIdentityUnderItsOldName is sent and received.
+func TestUserIdentityUnderItsOldName(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	_, answer := send(t, srv, "POST", "/client_sessions/create", `{"user_identity_ids": ["a"]}`, key(srv))
+	require.NotNil(t, answer.ClientSession)
+	assert.Equal(t, "a", answer.ClientSession.UserIdentityID)
+	text, err := json.Marshal(answer.ClientSession)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"user_identity_ids":["a"]`)
+}
+
+// TestFaultsThatNoRequestCanMeet are mistakes in a test, which would pass for
+// nothing.
+func TestFaultsThatNoRequestCanMeet(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	for _, fault := range []seamtest.Fault{
+		{},
+		{Times: 1},
+		{Path: "client_sessions/get", Status: 500},
+		{Status: 42},
+		{Status: 100},
+		{Status: 600},
+		{Status: 500, Reset: true},
+		{Cut: true, Stall: true},
+		{Status: 500, Times: -1},
+		{Reset: true, Delay: -1},
+	} {
+		assert.Panics(t, func() { srv.Fail(fault) }, "%+v", fault)
+	}
+}
+
+// TestFaultsSparePreflights keeps them for the request that follows.
+func TestFaultsSparePreflights(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	srv.Fail(seamtest.Fault{Status: 500, Times: 1})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, srv.URL+"/client_sessions/get", http.NoBody)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, 200, resp.StatusCode)
+	assert.Equal(t, "true", resp.Header.Get("Access-Control-Allow-Credentials"))
+	_, err = srv.Client(t, seam.WithMaxRetries(0)).ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.ErrorIs(t, err, seam.ErrServer)
 }
 
 // tb is a test that fails.

@@ -60,6 +60,8 @@ type caller struct {
 	session     *session // of a client session token
 }
 
+var errNotFound = &refusal{status: http.StatusNotFound, Type: "client_session_not_found", Message: "Could not find client session"}
+
 func unauthorized(kind, message string) (caller, error) {
 	return caller{}, &refusal{status: http.StatusUnauthorized, Type: kind, Message: message}
 }
@@ -69,8 +71,9 @@ func unauthorized(kind, message string) (caller, error) {
 func (s *Server) authenticate(header http.Header, accepted []credential) (caller, error) {
 	authorization := header.Get("Authorization")
 	token, _ := strings.CutPrefix(authorization, "Bearer ")
-	if authorization == "" {
-		token = cmp.Or(header.Get("Seam-Client-Session-Token"), header.Get("Client-Session-Token"))
+	ofSession := cmp.Or(header.Get("Seam-Client-Session-Token"), header.Get("Client-Session-Token"))
+	if authorization == "" || ofSession != "" && slices.Contains(accepted, clientSessionToken) {
+		token = ofSession
 	}
 	switch {
 	case token == "" && slices.Contains(accepted, publishableKey):
@@ -157,7 +160,7 @@ func (s *Server) findOne(c call) (*session, error) {
 	id, key := c.params.text("client_session_id"), c.params.text("user_identifier_key")
 	found := s.find(c.caller, func(session *session) bool { return session.ClientSessionID == id || session.hasKey(key) })
 	if len(found) == 0 {
-		return nil, &refusal{status: http.StatusNotFound, Type: "client_session_not_found", Message: "Could not find client session"}
+		return nil, errNotFound
 	}
 	return found[len(found)-1], nil
 }
@@ -323,7 +326,7 @@ func (s *Server) index(c call) (int, error) {
 		return session.WorkspaceID == c.workspaceID && session.ClientSessionID == c.params.text("client_session_id")
 	})
 	if i < 0 {
-		return 0, &refusal{status: http.StatusNotFound, Type: "client_session_not_found", Message: "Could not find client session"}
+		return 0, errNotFound
 	}
 	return i, nil
 }

@@ -58,17 +58,16 @@ func fromQuery(query url.Values, fields []field) map[string]any {
 		if !ok {
 			continue
 		}
-		switch field.kind {
-		case list:
-			items := make([]any, len(sent))
-			for i, item := range sent {
-				items[i] = item
+		items := make([]any, len(sent))
+		for i, item := range sent {
+			items[i] = item
+			if field.kind == flag && (item == "true" || item == "false") {
+				items[i] = item == "true"
 			}
-			values[field.name] = items
-		case flag:
-			values[field.name] = sent[0] == "true"
-		default:
-			values[field.name] = sent[0]
+		}
+		values[field.name] = items
+		if len(items) == 1 && field.kind != list {
+			values[field.name] = items[0]
 		}
 	}
 	return values

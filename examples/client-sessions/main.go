@@ -1,14 +1,9 @@
-// Client-sessions calls the operations on client sessions from a shell:
-//
-//	client-sessions get --user_identifier_key "jane_doe"
-//
-// It prints what Seam gives back as JSON, and errors on stderr. Its exit status
-// is 1 after an error and 2 after wrong usage. With SEAM_API_KEY set it uses the
-// real service, else one of its own.
+// Client-sessions calls the operations on client sessions from a shell. Its exit
+// status is 1 after an error and 2 after wrong usage. With SEAM_API_KEY set it
+// uses the real service, else one of its own.
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -17,23 +12,25 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 	"strings"
-	"time"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
 )
 
-const usage = `usage: client-sessions <operation> [flags]
-
-Operations: create, delete, get, get-or-create, grant-access, list, revoke.
-Their flags are listed by: client-sessions <operation> --help
+const usage = `usage: client-sessions <operation> [--flag value ...]
+get            --client_session_id or --user_identifier_key
+delete, revoke --client_session_id
+create         --user_identifier_key --user_identity_id --connect_webview_ids
+               --connected_account_ids --expires_at --customer_id --customer_key
+get-or-create  as create, without the customer
+grant-access   as get, with what of create is to be granted
+list           as get, or --connect_webview_id --user_identity_id --without_user_identifier_key
 `
 
 type service = seam.ClientSessionsService
-
-// operation defines its flags, and returns the call that they are for.
-type operation func(*flag.FlagSet) func(context.Context, *service, seam.Option) error
+type call func(context.Context, *service, seam.Option) error
+type operation func(flags []byte) (call, error) // the flags are JSON, under its names
 
 var operations = map[string]operation{
 	"create":        gives((*service).Create),
@@ -43,6 +40,16 @@ var operations = map[string]operation{
 	"grant-access":  takes((*service).GrantAccess),
 	"list":          gives((*service).List),
 	"revoke":        takesID((*service).Revoke),
+}
+
+func takes[P any](do func(*service, context.Context, P, ...seam.Option) error) operation {
+	return func(flags []byte) (call, error) {
+		var params P
+		decoder := json.NewDecoder(strings.NewReader(string(flags)))
+		decoder.DisallowUnknownFields()
+		err := decoder.Decode(&params)
+		return func(ctx context.Context, s *service, opt seam.Option) error { return do(s, ctx, params, opt) }, err
+	}
 }
 
 func gives[P, R any](do func(*service, context.Context, P, ...seam.Option) (R, error)) operation {
@@ -61,55 +68,16 @@ func takesID(do func(*service, context.Context, string, ...seam.Option) error) o
 	})
 }
 
-// takes makes an operation whose flags are the fields of P, under the names that
-// they have in JSON.
-func takes[P any](do func(*service, context.Context, P, ...seam.Option) error) operation {
-	return func(flags *flag.FlagSet) func(context.Context, *service, seam.Option) error {
-		var params P
-		fields := reflect.ValueOf(&params).Elem()
-		for i := range fields.NumField() {
-			name, _, _ := strings.Cut(fields.Type().Field(i).Tag.Get("json"), ",")
-			switch field := fields.Field(i).Addr().Interface().(type) {
-			case *string:
-				flags.StringVar(field, name, "", "")
-			case *bool:
-				flags.BoolVar(field, name, false, "")
-			case *time.Time:
-				flags.Func(name, "a `time` such as 2030-01-31T12:00:00Z", func(text string) (err error) {
-					*field, err = time.Parse(time.RFC3339, text)
-					return err
-				})
-			case *[]string:
-				flags.Func(name, "`texts` with commas between them", func(texts string) error {
-					*field = strings.Split(texts, ",")
-					return nil
-				})
-			}
-		}
-		return func(ctx context.Context, s *service, opt seam.Option) error { return do(s, ctx, params, opt) }
-	}
-}
-
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
+	call, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
 		_, _ = io.WriteString(stdout, usage)
 		return 0
 	}
-	if len(args) == 0 || operations[args[0]] == nil {
-		_, _ = io.WriteString(stderr, usage)
-		return 2
-	}
-	flags := flag.NewFlagSet("client-sessions "+args[0], flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	call := operations[args[0]](flags)
-	err := flags.Parse(args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
-	if err != nil || flags.NArg() > 0 {
-		_, _ = fmt.Fprintf(stderr, "usage: client-sessions %s [flags]\n", args[0])
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "client-sessions: %v\n%s", err, usage)
 		return 2
 	}
 	if err = perform(ctx, call, stdout, stderr); err == nil {
@@ -122,26 +90,59 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
+func parse(args []string) (call, error) {
+	flags, values := flag.NewFlagSet("", flag.ContinueOnError), map[string]any{}
+	flags.SetOutput(io.Discard)
+	for name := range strings.FieldsSeq("client_session_id user_identifier_key user_identity_id connect_webview_id connect_webview_ids connected_account_ids customer_id customer_key expires_at") {
+		flags.Func(name, "", func(text string) error {
+			if values[name] = text; strings.HasSuffix(name, "_ids") {
+				values[name] = strings.Split(text, ",")
+			}
+			return nil
+		})
+	}
+	flags.BoolFunc("without_user_identifier_key", "", func(string) error { values["without_user_identifier_key"] = true; return nil })
+	if len(args) == 0 {
+		return nil, errors.New("no operation is given")
+	}
+	if err := flags.Parse(args[1:]); err != nil || strings.TrimLeft(args[0], "-") == "help" {
+		return nil, cmp.Or(err, flag.ErrHelp)
+	}
+	if operations[args[0]] == nil || flags.NArg() > 0 {
+		return nil, fmt.Errorf("not understood: %q", args)
+	}
+	encoded, _ := json.Marshal(values) // texts and booleans
+	return operations[args[0]](encoded)
+}
+
 // perform makes the call and prints what it gives back, without the envelope.
-func perform(ctx context.Context, call func(context.Context, *service, seam.Option) error, stdout, stderr io.Writer) error {
-	client, stop, err := newClient(ctx, stderr)
+func perform(ctx context.Context, call call, stdout, stderr io.Writer) error {
+	var opts []seam.Option
+	if os.Getenv("SEAM_API_KEY") == "" {
+		srv, err := seamtest.Start()
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		_, _ = fmt.Fprintln(stderr, "SEAM_API_KEY is not set: this is a Seam server of its own, with a session of jane_doe.")
+		opts = []seam.Option{seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL)}
+	}
+	client, err := seam.NewClient(opts...)
+	if err == nil && opts != nil {
+		_, err = client.ClientSessions.Create(ctx, seam.ClientSessionCreateParams{UserIdentifierKey: "jane_doe"})
+	}
+	var response seam.Response
+	var answer map[string]json.RawMessage
+	if err == nil {
+		err = call(ctx, client.ClientSessions, seam.WithResponse(&response))
+	}
 	if err != nil {
 		return err
 	}
-	defer stop()
-	var response seam.Response
-	if err := call(ctx, client.ClientSessions, seam.WithResponse(&response)); err != nil {
-		return err
-	}
-	var answer map[string]json.RawMessage
 	if err := json.Unmarshal(response.Body, &answer); err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	content := cmp.Or(string(answer["client_session"]), string(answer["client_sessions"]), "{}")
-	if err := json.Indent(&text, []byte(content), "", "  "); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(stdout, text.String())
-	return err
+	printer := json.NewEncoder(stdout)
+	printer.SetIndent("", "  ")
+	return printer.Encode(json.RawMessage(cmp.Or(string(answer["client_session"]), string(answer["client_sessions"]), "{}")))
 }

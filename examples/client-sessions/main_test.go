@@ -15,26 +15,33 @@ import (
 
 const (
 	janesID = "00000001-0000-4000-8000-000000000000"
-	ownNote = "SEAM_API_KEY is not set: this is a Seam server of its own. It has " + janesID + " of jane_doe.\n"
+	ownNote = "SEAM_API_KEY is not set: this is a Seam server of its own, with a session of jane_doe.\n"
 )
 
+// TestMain keeps the tests away from the real service.
+func TestMain(m *testing.M) {
+	os.Clearenv()
+	os.Exit(m.Run())
+}
+
 func TestOwnServer(t *testing.T) {
-	t.Setenv("SEAM_API_KEY", "")
+	t.Parallel()
 	for _, tt := range []struct {
 		args   string
 		status int
 		stdout []string // parts of it
 		stderr []string
 	}{
-		{args: "", status: 2, stderr: []string{"usage: client-sessions <operation>"}},
-		{args: "nonsense", status: 2, stderr: []string{"usage: client-sessions <operation>"}},
-		{args: "--help", stdout: []string{"create, delete, get, get-or-create, grant-access, list, revoke"}},
-		{args: "get --help", stderr: []string{"-client_session_id", "-user_identifier_key"}},
-		{args: "create --help", stderr: []string{"-connect_webview_ids texts", "-expires_at time"}},
-		{args: "get --nonsense", status: 2, stderr: []string{"-nonsense"}},
-		{args: "get jane_doe", status: 2, stderr: []string{"usage: client-sessions get [flags]"}},
-		{args: "create --expires_at tomorrow", status: 2, stderr: []string{`invalid value "tomorrow"`}},
-		{args: "get", status: 2, stderr: []string{ownNote, "ClientSessionID or UserIdentifierKey is needed"}},
+		{args: "", status: 2, stderr: []string{"no operation is given", "usage: client-sessions <operation>"}},
+		{args: "nonsense", status: 2, stderr: []string{`not understood: ["nonsense"]`, "usage: client-sessions <operation>"}},
+		{args: "--help", stdout: []string{"usage: client-sessions <operation>", "grant-access"}},
+		{args: "help", stdout: []string{"usage: client-sessions <operation>"}},
+		{args: "get --help", stdout: []string{"usage: client-sessions <operation>"}},
+		{args: "get --nonsense 1", status: 2, stderr: []string{"nonsense"}},
+		{args: "get --customer_key acme", status: 2, stderr: []string{`unknown field "customer_key"`}},
+		{args: "get jane_doe", status: 2, stderr: []string{"not understood"}},
+		{args: "create --expires_at tomorrow", status: 2, stderr: []string{"tomorrow"}},
+		{args: "get", status: 2, stderr: []string{"ClientSessionID or UserIdentifierKey is needed"}},
 		{args: "get --user_identifier_key jane_doe", stdout: []string{`"client_session_id": "` + janesID + `"`}, stderr: []string{ownNote}},
 		{args: "get --user_identifier_key joe", status: 1, stderr: []string{"404 client_session_not_found", "(request request2)"}},
 		{args: "revoke --client_session_id " + janesID, stdout: []string{"{}\n"}},

@@ -37,24 +37,25 @@ func run(ctx context.Context) error {
 		return err
 	}
 
+	const user = "seam-go-quickstart" // nobody's, as the session is revoked in the end
 	session, err := client.ClientSessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{
-		UserIdentifierKey: "jane_doe",
+		UserIdentifierKey: user,
 		ExpiresAt:         time.Now().Add(24 * time.Hour),
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Println("Session", session.ClientSessionID, "is that of", session.UserIdentifierKey)
-	fmt.Println("  her browser may use it for", time.Until(session.ExpiresAt).Round(time.Minute))
-	fmt.Println("  devices she can reach:", session.DeviceCount)
+	fmt.Println("  a browser may use it for", time.Until(session.ExpiresAt).Round(time.Minute))
+	fmt.Println("  devices that it reaches:", session.DeviceCount)
 
-	asJane := seam.WithClientSessionToken(session.Token)
-	if _, err := client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{}, asJane); err != nil {
+	asUser := seam.WithClientSessionToken(session.Token)
+	if _, err := client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{}, asUser); err != nil {
 		return err
 	}
-	fmt.Println("Her token is good.")
+	fmt.Println("Its token is good.")
 
-	for other, err := range client.ClientSessions.All(ctx, seam.ClientSessionListParams{UserIdentifierKey: "jane_doe"}) {
+	for other, err := range client.ClientSessions.All(ctx, seam.ClientSessionListParams{UserIdentifierKey: user}) {
 		if err != nil {
 			return err
 		}
@@ -64,11 +65,11 @@ func run(ctx context.Context) error {
 	if err := client.ClientSessions.Revoke(ctx, session.ClientSessionID); err != nil {
 		return err
 	}
-	_, err = client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{}, asJane)
+	_, err = client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{}, asUser)
 	var apiErr *seam.APIError
 	if !errors.As(err, &apiErr) {
 		return fmt.Errorf("the token should be refused by now, but: %w", err)
 	}
-	fmt.Println("Revoked. Her token is refused now:", apiErr.Type)
+	fmt.Println("Revoked. The token is refused now:", apiErr.Type)
 	return nil
 }

@@ -123,7 +123,7 @@ func main() {
 }
 
 func run(addr string) error {
-	endpoint := cmp.Or(os.Getenv("SEAM_ENDPOINT"), "https://connect.getseam.com")
+	endpoint := strings.TrimRight(cmp.Or(os.Getenv("SEAM_ENDPOINT"), "https://connect.getseam.com"), "/")
 	var opts []seam.Option
 	if os.Getenv("SEAM_API_KEY") == "" {
 		srv, err := seamtest.Start()
