@@ -5,10 +5,13 @@ GOLANGCI_LINT := .tools/golangci-lint-v2.15.0
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-check: lint test browser ## all that must pass before a change lands
+check: lint test chaos browser ## all that must pass before a change lands
 
 test: ## the tests, with the race detector and in random order
 	go test -race -shuffle=on ./...
+
+chaos: ## 20,000 calls to a server that spoils many of them
+	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
 
 browser: ## the example webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
 	cd examples/webapp/browser && go test -race -count=1 ./...
@@ -29,4 +32,4 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check test browser fake record lint
+.PHONY: help check test chaos browser fake record lint
