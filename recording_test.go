@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,6 +81,23 @@ func TestConformanceVendorFake(t *testing.T) {
 			require.Equal(t, http.StatusOK, resp.StatusCode)
 		},
 	})
+}
+
+// TestRecordingsAreTheSameEverywhere looks for what only one machine or one day
+// would put into them.
+func TestRecordingsAreTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/recorded/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.NotRegexp(t, `stack|node_modules|file:|\.js|127\.0|localhost`, string(text), file)
+		for _, date := range regexp.MustCompile(`\d{4}-\d\d-\d\dT[^"]*`).FindAllString(string(text), -1) {
+			assert.Contains(t, []string{settledCreatedAt, settledExpiresAt}, date, file)
+		}
+	}
 }
 
 // startVendorFake starts the vendor's fake server and returns its URL.
@@ -247,12 +265,17 @@ func pick(header http.Header, names ...string) map[string]string {
 	return picked
 }
 
+const (
+	settledCreatedAt = "2025-06-15T16:54:17.946Z"
+	settledExpiresAt = "2026-06-15T16:54:17.946Z"
+)
+
 // settle takes out of a body what is different each time it is recorded, and
 // where.
 func settle(body any) {
 	object, _ := body.(map[string]any)
 	delete(object, "stack")
-	for name, fixed := range map[string]string{"created_at": "2025-06-15T16:54:17.946Z", "expires_at": "2026-06-15T16:54:17.946Z"} {
+	for name, fixed := range map[string]string{"created_at": settledCreatedAt, "expires_at": settledExpiresAt} {
 		if _, ok := object[name]; ok {
 			object[name] = fixed
 		}
