@@ -16,6 +16,18 @@ chaos: ## 20,000 calls to a server that spoils many of them
 browser: ## the example webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
 	cd examples/webapp/browser && go test -race -count=1 ./...
 
+BENCHSTAT := .tools/benchstat
+
+bench: $(BENCHSTAT) ## the benchmarks against the floor, BENCH_RUNS=10 times in turn, on the Go in use
+	@mkdir -p .tools && go test -c -o .tools/bench.test . && rm -f .tools/bench.txt
+	@for run in $$(seq $${BENCH_RUNS:-10}); do \
+		.tools/bench.test -test.run '^$$' -test.bench . -test.benchtime $${BENCH_TIME:-1s} >>.tools/bench.txt || exit 1; \
+	done
+	@$(BENCHSTAT) -col /who .tools/bench.txt
+
+$(BENCHSTAT):
+	GOBIN=$(CURDIR)/.tools go install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
 fake: ## install the vendor's fake server, for the tests that run against it
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
 
@@ -32,4 +44,4 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check test chaos browser fake record lint
+.PHONY: help check test chaos bench browser fake record lint

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/seam-go/seam/internal/transport"
@@ -160,6 +161,9 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 		return transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
 			if err := session.check(); err != nil {
 				return err
+			}
+			if len(sessions) == cap(sessions) {
+				sessions = slices.Grow(sessions, len(sessions)) // append grows by less, and so copies more
 			}
 			sessions = append(sessions, session.ClientSession)
 			return nil

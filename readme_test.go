@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,15 +22,6 @@ func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	here, err := filepath.Abs(".")
-	require.NoError(t, err)
-	goMod, err := os.ReadFile("go.mod")
-	require.NoError(t, err)
-	goSum, err := os.ReadFile("go.sum")
-	require.NoError(t, err)
-	goMod = []byte(strings.Replace(string(goMod), "module github.com/seam-go/seam", "module readme", 1) +
-		"\nrequire github.com/seam-go/seam v0.0.0\nreplace github.com/seam-go/seam => " + here + "\n")
-
 	srv := seamtest.NewServer(t)
 	_, err = srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane_doe"})
 	require.NoError(t, err)
@@ -38,21 +30,104 @@ func TestReadme(t *testing.T) {
 	require.NotEmpty(t, blocks)
 	for _, block := range blocks {
 		source, output := block[1], block[2]
-		folder := t.TempDir()
-		file, command := "main.go", []string{"run", "."}
+		file, command := "main.go", "run"
 		if strings.Contains(source, "func Test") {
-			file, command = "main_test.go", []string{"test", "."}
+			file, command = "main_test.go", "test"
 		}
-		for name, content := range map[string]string{file: source, "go.mod": string(goMod), "go.sum": string(goSum)} {
-			require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600))
-		}
-		cmd := exec.CommandContext(t.Context(), "go", command...)
-		cmd.Dir = folder
-		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "SEAM_API_KEY="+srv.APIKey, "SEAM_ENDPOINT="+srv.URL)
-		got, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(got))
+		got := runGo(t, newModule(t, file, source), []string{"SEAM_API_KEY=" + srv.APIKey, "SEAM_ENDPOINT=" + srv.URL}, command, ".")
 		if output != "" {
-			assert.Equal(t, output, string(got))
+			assert.Equal(t, output, got)
 		}
 	}
+}
+
+// TestBinary builds a program with net/http alone and the same with this package:
+// what users pay in size and in modules for it.
+func TestBinary(t *testing.T) {
+	t.Parallel()
+	const bare = `package main
+
+import (
+	"encoding/json"
+	"log"
+	"net/http"
+	"os"
+	"strings"
+)
+
+func main() {
+	resp, err := http.Post(os.Args[1], "application/json", strings.NewReader("{}"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer any
+	log.Print(json.NewDecoder(resp.Body).Decode(&answer), answer)
+}
+`
+	with := strings.Replace(bare, "\nimport (", `
+import (
+	"context"
+
+	"github.com/seam-go/seam"
+`, 1)
+	with = strings.Replace(with, "	var answer any\n", `	client, err := seam.NewClient()
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	session, err := client.ClientSessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "a"})
+	log.Print(session, err, client.ClientSessions.Revoke(ctx, session.ClientSessionID))
+	for session, err := range client.ClientSessions.All(ctx, seam.ClientSessionListParams{}) {
+		log.Print(session, err)
+	}
+	var answer any
+`, 1)
+	var sizes []int64
+	for _, source := range []string{bare, with} {
+		folder := newModule(t, "main.go", source)
+		runGo(t, folder, nil, "build", "-o", "program", ".")
+		info, err := os.Stat(filepath.Join(folder, "program"))
+		require.NoError(t, err)
+		sizes = append(sizes, info.Size())
+		if source == with {
+			modules := runGo(t, folder, nil, "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", ".")
+			assert.Equal(t, []string{
+				"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/seam-go/seam",
+			}, slices.Compact(slices.Sorted(strings.FieldsSeq(modules))))
+		}
+	}
+	t.Logf("this package adds %d KB to %d KB", (sizes[1]-sizes[0])/1000, sizes[0]/1000)
+	assert.Less(t, sizes[1]-sizes[0], int64(900_000), "about half of it go-retryablehttp's, a sixth log/slog's")
+}
+
+// newModule makes a module that has nothing but one file and this module.
+func newModule(t *testing.T, file, source string) string {
+	t.Helper()
+	here, err := filepath.Abs(".")
+	require.NoError(t, err)
+	goMod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	goSum, err := os.ReadFile("go.sum")
+	require.NoError(t, err)
+	folder := t.TempDir()
+	for name, content := range map[string]string{
+		file: source,
+		"go.mod": strings.Replace(string(goMod), "module github.com/seam-go/seam", "module program", 1) +
+			"\nrequire github.com/seam-go/seam v0.0.0\nreplace github.com/seam-go/seam => " + here + "\n",
+		"go.sum": string(goSum),
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600))
+	}
+	return folder
+}
+
+func runGo(t *testing.T, folder string, env []string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = folder
+	cmd.Env = append(append(os.Environ(), "GOFLAGS=-mod=mod"), env...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
 }
