@@ -147,8 +147,8 @@ type ClientSessionListParams struct {
 }
 
 // List returns all sessions that match, of the whole workspace if params is
-// zero. For more than a few thousand, [ClientSessionsService.All] saves the
-// memory.
+// zero. It holds them all at once: for more than a few thousand use
+// [ClientSessionsService.All].
 //
 // It is safe to repeat.
 //
@@ -259,6 +259,6 @@ func (s *sentClientSession) check() error {
 	if s == nil || s.ClientSessionID == "" {
 		return errors.New("answer has no client session")
 	}
-	s.ClientSession.DeviceCount = int(min(s.DeviceCount, math.MaxInt32))
+	s.ClientSession.DeviceCount = int(max(0, min(s.DeviceCount, math.MaxInt32)))
 	return nil
 }

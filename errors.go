@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/seam-go/seam/internal/transport"
 )
@@ -35,12 +36,12 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 
 // APIError is an answer of the server that is not what was asked for: one with
 // a status other than success, or a success that is cut short or lacks its
-// content. If the context ended while the next attempt was waited for, it is the
-// answer before, and matches the context's error too.
+// content. If the context ends within an answer or while the next attempt is
+// waited for, it is that answer, and matches the context's error too.
 //
 // Its text is one line and can be logged: of each thing that the server wrote it
-// holds at most 200 bytes. Keys, tokens and the user identifier key of the call
-// are masked in all of its fields.
+// holds at most 200 bytes. Where the server repeats tokens or the call's
+// credential or user identifier key, in whatever field, they are masked.
 type APIError struct {
 	Method     string // what was called: POST
 	Path       string // and where: /client_sessions/get
@@ -137,45 +138,92 @@ func (c *call) apiError(answer transport.Answer, err error, params any) *APIErro
 		} `json:"error"`
 	}
 	_ = json.Unmarshal(answer.Body, &body) // what does decode is taken, a type of the wrong kind beside it is not
-	mask := func(text string) string { return c.mask(text, params) }
-	e.Type, e.Message = mask(body.Error.Type), mask(body.Error.Message)
+	mask := func(text string) string {
+		if plainName.MatchString(text) { // of Seam's own, that a user's key may equal
+			return c.maskTokens(text)
+		}
+		return c.mask(text, params)
+	}
+	e.Type, e.Message = mask(body.Error.Type), c.mask(body.Error.Message, params)
 	e.addValidationErrors("", body.Error.ValidationErrors, 0, mask)
 	if e.Type == "" && e.Message == "" {
-		e.Message = transport.Brief(mask(string(answer.Body)))
+		e.Message = transport.Brief(c.mask(string(answer.Body), params))
 	}
 	return e
 }
 
 // requestID is the server's name for the request.
 func (c *call) requestID(answer transport.Answer) string {
-	return c.mask(answer.Header.Get("Seam-Request-Id"), struct{}{})
+	return c.maskTokens(answer.Header.Get("Seam-Request-Id"))
 }
 
-// tokens are Seam's keys and tokens, and JWTs.
-var tokens = regexp.MustCompile(`seam_\w{6,}|ey[\w-]{8,}\.[\w-]+\.[\w-]*`)
+var (
+	// tokens are Seam's keys and tokens, which have a digit somewhere, and JWTs.
+	tokens    = regexp.MustCompile(`seam_[\w-]*\d[\w-]*|\beyJ[\w-]+\.[\w-]+\.[\w-]*`)
+	plainName = regexp.MustCompile(`^[a-z0-9_]+$`)
+)
 
-// mask takes out of a text that the server may have written what must be in no
-// error and no log: all tokens, this call's credential, and its user's key. Of a
-// text beyond all reason it gives but the begin.
-func (c *call) mask(text string, params any) string {
-	const masked = "REDACTED"
+const masked = "REDACTED"
+
+// maskTokens takes all tokens and this call's credential out of a text that the
+// server may have written. Of a text beyond all reason it gives but the begin.
+func (c *call) maskTokens(text string) string {
 	text = text[:min(len(text), 64<<10)]
-	text = strings.ReplaceAll(text, c.secret, masked)
-	text = tokens.ReplaceAllString(text, masked)
-	if key := reflect.ValueOf(params).FieldByName("UserIdentifierKey"); key.IsValid() && key.Len() > 0 {
-		// Not inside of words: a key may be as short as one letter.
-		whole := regexp.MustCompile(`(^|\W)` + regexp.QuoteMeta(key.String()) + `($|\W)`)
-		text = whole.ReplaceAllString(whole.ReplaceAllString(text, "${1}"+masked+"${2}"), "${1}"+masked+"${2}")
+	return tokens.ReplaceAllString(strings.ReplaceAll(text, c.secret, masked), masked)
+}
+
+// mask takes out what maskTokens does, and the user identifier key of params, as
+// it is and as JSON writes it.
+func (c *call) mask(text string, params any) string {
+	text = c.maskTokens(text)
+	field := reflect.ValueOf(params).FieldByName("UserIdentifierKey")
+	if !field.IsValid() || field.Len() == 0 {
+		return text
+	}
+	key := field.String()
+	escaped, _ := json.Marshal(key) // of a text
+	for _, key := range []string{string(escaped[1 : len(escaped)-1]), key} {
+		if len(key) < 6 {
+			text = replaceWord(text, key, masked)
+		} else {
+			text = strings.ReplaceAll(text, key, masked)
+		}
 	}
 	return text
+}
+
+// replaceWord replaces a short word where it is no part of another one, as a key
+// of one letter is of most.
+func replaceWord(text, word, with string) string {
+	isWord := func(i int) bool {
+		return i >= 0 && i < len(text) && (text[i] == '_' || unicode.IsLetter(rune(text[i])) || unicode.IsDigit(rune(text[i])))
+	}
+	var replaced strings.Builder
+	rest := 0
+	for {
+		i := strings.Index(text[rest:], word)
+		if i < 0 {
+			return replaced.String() + text[rest:]
+		}
+		begin := rest + i
+		end := begin + len(word)
+		replaced.WriteString(text[rest:begin])
+		if isWord(begin-1) || isWord(end) {
+			replaced.WriteString(word)
+		} else {
+			replaced.WriteString(with)
+		}
+		rest = end
+	}
 }
 
 // addValidationErrors flattens the tree of nodes that carry messages under
 // _errors and further nodes under the names of fields. It stops where no input
 // goes, since each name repeats all that lead to it.
 func (e *APIError) addValidationErrors(name string, node any, depth int, mask func(string) string) {
+	const most = 200 // messages of a field, fields, and bytes of a name
 	children, _ := node.(map[string]any)
-	if depth > 32 || len(name) > 200 {
+	if depth > 32 || len(name) > most || len(e.ValidationErrors) >= most {
 		return
 	}
 	for key, child := range children {
@@ -184,7 +232,7 @@ func (e *APIError) addValidationErrors(name string, node any, depth int, mask fu
 			continue
 		}
 		messages, _ := child.([]any)
-		for _, message := range messages {
+		for _, message := range messages[:min(len(messages), most)] {
 			if text, ok := message.(string); ok {
 				if e.ValidationErrors == nil {
 					e.ValidationErrors = map[string][]string{}

@@ -162,8 +162,10 @@ var faults = []struct {
 	again   again
 	gives   string
 	longest time.Duration
-	// local faults happen before a server could have a part in them.
+	// local faults happen before a server could have a part in them, and those of
+	// dial to net/http's own transport.
 	local bool
+	dial  func(context.Context) (net.Conn, error)
 }{
 	{name: "500", attempt: answers(500, ""), again: safeOnes, gives: "APIError 500", longest: twoWaits},
 	{name: "502 with HTML", attempt: answers(502, "<html>"), again: safeOnes, gives: "APIError 502", longest: twoWaits},
@@ -215,11 +217,24 @@ var faults = []struct {
 	},
 	{
 		name: "no connection in time", local: true, again: all3, gives: "deadline exceeded", longest: 3*timeLimit + twoWaits,
-		attempt: unconnected(hangs),
+		dial: func(ctx context.Context) (net.Conn, error) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Minute): // net/http may go on after its caller
+			}
+			return nil, dialing(os.ErrDeadlineExceeded)
+		},
 	},
 	{
-		name: "reset in the TLS handshake", local: true, again: all3, gives: "connection error", longest: twoWaits,
-		attempt: unconnected(fails(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})),
+		name: "connection lost in the TLS handshake", local: true, again: all3, gives: "connection error", longest: twoWaits,
+		dial: func(context.Context) (net.Conn, error) {
+			here, there := net.Pipe()
+			return here, there.Close()
+		},
+	},
+	{
+		name: "no connection in time, of a transport of another type", local: true, again: safeOnes,
+		attempt: unconnected(hangs), gives: "deadline exceeded", longest: 3*timeLimit + twoWaits,
 	},
 	{
 		name: "name server out of order", local: true, again: all3, gives: "connection error", longest: twoWaits,
@@ -289,26 +304,36 @@ func TestFaults(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					var bodies []string
+					var dials atomic.Int64
 					client := offline(t, func(req *http.Request) (*http.Response, error) {
 						body, err := io.ReadAll(req.Body)
 						require.NoError(t, err)
 						bodies = append(bodies, string(body))
 						return fault.attempt(req)
 					})
+					if fault.dial != nil {
+						transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+							dials.Add(1)
+							return fault.dial(ctx)
+						}}
+						client = newClient(t, seam.WithHTTPClient(&http.Client{Transport: transport}))
+					}
 					var last seam.Response
 					start := time.Now()
 					err := op.smallest(t.Context(), client.ClientSessions, seam.WithResponse(&last))
+					took := time.Since(start)
+					time.Sleep(time.Hour) // for what net/http still does in the background
 
 					require.Equal(t, fault.gives, describe(err), err)
-					require.Len(t, bodies, fault.again.requests(op))
-					assert.Equal(t, len(bodies), last.Attempts)
+					require.Equal(t, fault.again.requests(op), last.Attempts)
+					assert.Equal(t, last.Attempts, len(bodies)+int(dials.Load()))
 					for _, body := range bodies {
 						assert.Equal(t, bodies[0], body, "each attempt sends the same bytes")
 					}
-					if len(bodies) > 1 {
+					if last.Attempts > 1 {
 						assert.Contains(t, err.Error(), "(3 attempts)")
 					}
-					assert.LessOrEqual(t, time.Since(start), fault.longest)
+					assert.LessOrEqual(t, took, fault.longest)
 				})
 			})
 		}
@@ -320,7 +345,7 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
 		for _, op := range operations {
-			if fault.again.requests(op) == 1 {
+			if fault.again.requests(op) == 1 || fault.dial != nil {
 				continue
 			}
 			t.Run(fault.name+"/"+op.name, func(t *testing.T) {
@@ -417,7 +442,7 @@ func TestFaultsAreDocumented(t *testing.T) {
 	var page strings.Builder
 	page.WriteString(`# What becomes of a call when something goes wrong
 
-Each row is a fault that lasts. The columns say how many requests each operation makes in the face of it with the default
+Each row is a fault that lasts. The columns say how often each operation is tried in the face of it with the default
 options, what comes back in the end, and after how long at most. A test holds this page and the package to the same table.
 
 An ` + "`APIError`" + ` with "unexpected EOF" or "deadline exceeded" wraps ` + "`io.ErrUnexpectedEOF`" + ` or

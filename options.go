@@ -173,7 +173,7 @@ func WithLogger(logger *slog.Logger) Option {
 
 // Response is what the server answered last in a call, for [WithResponse].
 // Printed with package fmt or log/slog it shows neither Header nor Body, which may
-// hold tokens.
+// hold tokens, with the same exceptions as a [ClientSession].
 type Response struct {
 	StatusCode int // 0 if there was no answer
 	Header     http.Header
@@ -334,6 +334,9 @@ func withCredential(kind credentialKind, value string, others http.Header) Optio
 		}
 		for _, known := range credentials {
 			if strings.HasPrefix(value, known.prefix) {
+				if value == known.prefix {
+					return invalid("the credential is cut off after its prefix")
+				}
 				if known.kind != kind {
 					return invalid(known.name + " was given where another credential is wanted; use " + known.option)
 				}

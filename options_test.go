@@ -143,6 +143,8 @@ func TestRefusedOptions(t *testing.T) {
 	}{
 		{"empty API key", seam.WithAPIKey(""), "the credential is empty"},
 		{"blank API key", seam.WithAPIKey(" "), "has a space"},
+		{"API key without its end", seam.WithAPIKey("seam_"), "cut off"},
+		{"client session token without its end", seam.WithClientSessionToken("seam_cst"), "cut off"},
 		{"API key with a space", seam.WithAPIKey("seam_secret key"), "has a space"},
 		{"API key with a line break", seam.WithAPIKey("seam_secret\n"), "has a space, a line break"},
 		{"API key with a letter that none has", seam.WithAPIKey("seam_secrét"), "another character"},

@@ -3,6 +3,8 @@ package seam_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -400,6 +402,98 @@ func TestCreateIsSentOnceOverHTTP2(t *testing.T) {
 		_, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
 		require.NoError(t, err)
 	}
+}
+
+// TestStreamsThatAreReset has an HTTP/2 server take whole requests and then reset
+// their streams with codes for which net/http would send them again by itself,
+// without end and without a word.
+func TestStreamsThatAreReset(t *testing.T) {
+	t.Parallel()
+	const data, headers, resetStream, settings = 0, 1, 3, 4 // types of frames
+	const endStream, ack = 1, 1                             // flags of frames
+	for name, code := range map[string]uint32{"PROTOCOL_ERROR": 1, "INTERNAL_ERROR": 2, "REFUSED_STREAM": 7, "CANCEL": 8} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int64
+			server := httptest.NewUnstartedServer(nil)
+			server.TLS = &tls.Config{NextProtos: []string{"h2"}}
+			server.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
+				"h2": func(_ *http.Server, conn *tls.Conn, _ http.Handler) {
+					defer func() { _ = conn.Close() }()
+					_, _ = io.CopyN(io.Discard, conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+					_, _ = conn.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
+					for frame := make([]byte, 9); ; {
+						if _, err := io.ReadFull(conn, frame); err != nil {
+							return
+						}
+						_, _ = io.CopyN(io.Discard, conn, int64(frame[0])<<16|int64(frame[1])<<8|int64(frame[2]))
+						switch kind, flags := frame[3], frame[4]; {
+						case kind == settings && flags&ack == 0:
+							_, _ = conn.Write([]byte{0, 0, 0, settings, ack, 0, 0, 0, 0})
+						case (kind == data || kind == headers) && flags&endStream != 0:
+							requests.Add(1)
+							reset := append([]byte{0, 0, 4, resetStream, 0}, frame[5:9]...)
+							_, _ = conn.Write(binary.BigEndian.AppendUint32(reset, code))
+						}
+					}
+				},
+			}
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			transport := server.Client().Transport.(*http.Transport).Clone()
+			transport.ForceAttemptHTTP2 = true
+			client := newClient(t, seam.WithEndpoint(server.URL), seam.WithHTTPClient(&http.Client{Transport: transport}), seam.WithMaxRetries(1))
+			for _, op := range operations {
+				requests.Store(0)
+				require.Error(t, op.smallest(t.Context(), client.ClientSessions))
+				want := int64(1)
+				if op.repeats {
+					want = 2
+				}
+				assert.Equal(t, want, requests.Load(), op.name)
+			}
+		})
+	}
+}
+
+// TestTransportsWithWaysOfTheirOwn to send a create: one that falls back on
+// something that tells nothing of its connections, and one that sends twice at
+// once.
+func TestTransportsWithWaysOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	refuses := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, dialing(syscall.ECONNREFUSED)
+	}}
+	sent := 0
+	fallsBack := offline(t, func(req *http.Request) (*http.Response, error) {
+		again := req.Clone(req.Context())
+		again.Body = http.NoBody
+		resp, err := refuses.RoundTrip(again)
+		if err == nil {
+			return resp, nil
+		}
+		sent++
+		return nil, io.ErrUnexpectedEOF
+	})
+	_, err := fallsBack.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Equal(t, 1, sent)
+
+	hedges := offline(t, func(req *http.Request) (*http.Response, error) {
+		errs := make(chan error, 2)
+		for range 2 {
+			go func() {
+				resp, err := refuses.RoundTrip(req.Clone(req.Context()))
+				if err == nil {
+					_ = resp.Body.Close()
+				}
+				errs <- err
+			}()
+		}
+		return nil, errors.Join(<-errs, <-errs)
+	}, seam.WithMaxRetries(0))
+	_, err = hedges.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{})
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
 // TestCreateIsSentAgainWhereNobodyListens dials for real.

@@ -29,9 +29,9 @@
 // lacks what was asked for, is an [*APIError], whatever its body looks like.
 // Sentinels such as [ErrNotFound] tell the common cases apart through
 // [errors.Is]. Parameters and options that cannot be right are refused with
-// [ErrInvalidParams] before anything is sent. An error without an APIError in
-// its chain means that the last attempt got no answer; it wraps the cause, such
-// as [context.DeadlineExceeded] or a [net.OpError].
+// [ErrInvalidParams] before anything is sent. Any other error means that the last
+// attempt got no answer; it wraps the cause, such as [context.DeadlineExceeded]
+// or a [net.OpError].
 //
 // # Retries and idempotency
 //
@@ -195,22 +195,18 @@ func (c *call) send(ctx context.Context, params any, stream bool, decode func(io
 	return c.apiError(answer, err, params)
 }
 
-// decodeDone reads the answer of an operation that gives nothing back: {"ok":
-// true} by the schema, {} by the documents, and for GrantAccess perhaps with the
-// session. Anything else may be from a proxy, and then nothing was revoked.
+// decodeDone reads the answer of an operation that gives nothing back: it says
+// that it is ok by the schema, and nothing at all, {}, by the documents. Anything
+// else may be from a proxy, and then nothing was revoked.
 func decodeDone(r io.Reader) error {
 	var answer map[string]json.RawMessage
 	if err := transport.Decode(r, &answer); err != nil {
 		return err
 	}
-	ok, said := answer["ok"]
-	switch {
-	case said && string(ok) == "true":
-		return nil
-	case !said && answer != nil && (len(answer) == 0 || answer["client_session"] != nil):
-		return nil
+	if answer == nil || len(answer) > 0 && string(answer["ok"]) != "true" || answer["error"] != nil {
+		return errors.New("answer does not say that it was done")
 	}
-	return errors.New("answer does not say that it was done")
+	return nil
 }
 
 // checkParams refuses what would not reach the server as it is: a blank text,

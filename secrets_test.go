@@ -80,11 +80,9 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 						var last seam.Response
 						client := offline(t, attempt, credential, seam.WithLogger(newTestLogger(&log)))
 						err := op.fullest(t.Context(), client.ClientSessions, seam.WithResponse(&last))
-						require.Equal(t, kind == "time" && op.givesNothing(), err == nil)
+						require.Error(t, err)
 						values := []any{client, *client, client.ClientSessions, *client.ClientSessions, credential, last, &last}
-						if err != nil {
-							values = append(values, err, errors.Unwrap(err))
-						}
+						values = append(values, err, errors.Unwrap(err))
 						assert.Empty(t, leaks(log.String()))
 						for _, value := range values {
 							assert.Empty(t, leaks(printed(t, value)), "%T", value)
@@ -137,17 +135,51 @@ func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(fo
 // TestMaskLeavesTheRest masks a key that is a word of the message, and no more.
 func TestMaskLeavesTheRest(t *testing.T) {
 	t.Parallel()
-	for key, want := range map[string]string{
-		"a":       "Could not find REDACTED session of REDACTED REDACTED, use seam_at or seam-workspace",
-		"session": "Could not find a REDACTED of a a, use seam_at or seam-workspace",
-		"(":       "Could not find a session of a a, use seam_at or seam-workspace",
+	for _, tt := range []struct{ key, message, want string }{
+		{"a", "no a of a a, or aa", "no REDACTED of REDACTED REDACTED, or aa"},
+		{"jane", "jane_1 is not jane", "jane_1 is not REDACTED"},
+		{"jane@example.com", "no user_jane@example.com", "no user_REDACTED"},
+		{"(", "no ( here", "no REDACTED here"},
+		{`o"brien`, `got {"user_identifier_key":"o\"brien"}`, `got {"user_identifier_key":"REDACTED"}`},
+		{"o'b & sons", `got "o'b \u0026 sons"`, `got "REDACTED"`},
+		{"zz", "set seam_publishable_key or seam_workspace", "set seam_publishable_key or seam_workspace"},
+		{"zz", "lookup turnkey-services.example.com: no such host", "lookup turnkey-services.example.com: no such host"},
+		{"zz", "got xseam_cst1_ab-cdefgh-x.", "got xREDACTED."},
+		{"zz", "got eyJhbGciOi.eyJz.x-1", "got REDACTED"},
+		{"zz", "", ""},
+		{"invalid_input", "the type stays", "the type stays"},
 	} {
-		client := serve(t, answer(http.StatusNotFound,
-			`{"error": {"type": "client_session_not_found", "message": "Could not find a session of a a, use seam_at or seam-workspace"}}`))
-		_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: key})
+		body, err := json.Marshal(map[string]any{"error": map[string]any{
+			"type": "invalid_input", "message": tt.message,
+			"validation_errors": map[string]any{"user_identifier_key": map[string]any{"_errors": []string{"bad"}}},
+		}})
+		require.NoError(t, err)
+		_, err = serve(t, answer(http.StatusBadRequest, string(body))).ClientSessions.
+			Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: tt.key})
 		apiErr := requireAPIError(t, err)
-		assert.Equal(t, want, apiErr.Message)
-		assert.Equal(t, "client_session_not_found", apiErr.Type)
+		assert.Equal(t, tt.want, apiErr.Message)
+		require.ErrorIs(t, err, seam.ErrInvalidInput)
+		assert.Contains(t, apiErr.ValidationErrors, "user_identifier_key")
+	}
+}
+
+// TestMaskIsQuick has a key and an error that are as large as can be.
+func TestMaskIsQuick(t *testing.T) {
+	t.Parallel()
+	messages := strings.Repeat(`"a",`, 250_000) + `"a"`
+	client := serve(t, answer(http.StatusBadRequest, `{"error": {"type": "t", "validation_errors": {"_errors": [`+messages+`]}}}`))
+	for _, key := range []string{"a", strings.Repeat("k", 40<<20)} {
+		_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: key})
+		assert.Less(t, len(requireAPIError(t, err).ValidationErrors[""]), 1000)
+	}
+}
+
+// TestErrorsCanBeKeys of a map, as error trackers have them.
+func TestErrorsCanBeKeys(t *testing.T) {
+	t.Parallel()
+	err := offline(t, fails(io.EOF), seam.WithMaxRetries(0)).ClientSessions.Revoke(t.Context(), sessionID)
+	for ; err != nil; err = errors.Unwrap(err) {
+		assert.NotPanics(t, func() { _ = map[error]bool{err: true} })
 	}
 }
 

@@ -78,6 +78,7 @@ func TestLenientDecoding(t *testing.T) {
 		{"ID alone", `{"client_session_id": "not a UUID"}`, seam.ClientSession{ClientSessionID: "not a UUID"}},
 		{"device count with a fraction", `{"client_session_id": "1", "device_count": 3.0}`, seam.ClientSession{ClientSessionID: "1", DeviceCount: 3}},
 		{"device count beyond all", `{"client_session_id": "1", "device_count": 1e300}`, seam.ClientSession{ClientSessionID: "1", DeviceCount: math.MaxInt32}},
+		{"device count below all", `{"client_session_id": "1", "device_count": -1e300}`, seam.ClientSession{ClientSessionID: "1"}},
 		{"device count with an exponent", `{"client_session_id": "1", "device_count": 1e2}`, seam.ClientSession{ClientSessionID: "1", DeviceCount: 100}},
 		{
 			"null for all that may be",

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -32,8 +31,11 @@ type Fault struct {
 // added first comes first. Fail panics if no request could ever meet the fault,
 // so that a test does not pass without it.
 func (s *Server) Fail(fault Fault) {
-	if fault.Path != "" && !strings.HasPrefix(fault.Path, "/") {
-		panic(fmt.Sprintf("seamtest: the path %q of a fault does not begin with a slash", fault.Path))
+	if _, known := endpoints[fault.Path]; fault.Path != "" && !known {
+		panic(fmt.Sprintf("seamtest: a fault is for the unknown path %q", fault.Path))
+	}
+	if fault.Status == 0 && (fault.Header != nil || fault.Body != "") {
+		panic("seamtest: a fault has a Header or Body for no Status")
 	}
 	if fault.Status != 0 && (fault.Status < 200 || fault.Status > 599) {
 		panic(fmt.Sprintf("seamtest: a fault cannot have the status %d", fault.Status))
@@ -47,6 +49,7 @@ func (s *Server) Fail(fault Fault) {
 	if kinds != 1 || fault.Times < 0 || fault.Delay < 0 {
 		panic(fmt.Sprintf("seamtest: a fault must be of one kind: %+v", fault))
 	}
+	fault.Header = fault.Header.Clone()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &fault)

@@ -601,6 +601,8 @@ func TestFaultsThatNoRequestCanMeet(t *testing.T) {
 		{},
 		{Times: 1},
 		{Path: "client_sessions/get", Status: 500},
+		{Path: "/client_sessions/gets", Status: 500},
+		{Cut: true, Body: "half"},
 		{Status: 42},
 		{Status: 100},
 		{Status: 600},

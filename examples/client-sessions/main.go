@@ -1,6 +1,5 @@
-// Client-sessions calls the operations on client sessions from a shell. Its exit
-// status is 1 after an error and 2 after wrong usage. With SEAM_API_KEY set it
-// uses the real service, else one of its own.
+// Client-sessions calls the operations on client sessions from a shell, of the real
+// service with SEAM_API_KEY set. Its exit status is 1 after an error, 2 after wrong usage.
 package main
 
 import (
@@ -60,11 +59,10 @@ func gives[P, R any](do func(*service, context.Context, P, ...seam.Option) (R, e
 }
 
 func takesID(do func(*service, context.Context, string, ...seam.Option) error) operation {
-	type params struct {
-		ClientSessionID string `json:"client_session_id"`
-	}
-	return takes(func(s *service, ctx context.Context, params params, opts ...seam.Option) error {
-		return do(s, ctx, params.ClientSessionID, opts...)
+	return takes(func(s *service, ctx context.Context, params struct {
+		ID string `json:"client_session_id"`
+	}, opts ...seam.Option) error {
+		return do(s, ctx, params.ID, opts...)
 	})
 }
 
@@ -101,7 +99,7 @@ func parse(args []string) (call, error) {
 			return nil
 		})
 	}
-	flags.BoolFunc("without_user_identifier_key", "", func(string) error { values["without_user_identifier_key"] = true; return nil })
+	withoutKey := flags.Bool("without_user_identifier_key", false, "")
 	if len(args) == 0 {
 		return nil, errors.New("no operation is given")
 	}
@@ -110,6 +108,9 @@ func parse(args []string) (call, error) {
 	}
 	if operations[args[0]] == nil || flags.NArg() > 0 {
 		return nil, fmt.Errorf("not understood: %q", args)
+	}
+	if *withoutKey {
+		values["without_user_identifier_key"] = true
 	}
 	encoded, _ := json.Marshal(values) // texts and booleans
 	return operations[args[0]](encoded)
@@ -131,8 +132,7 @@ func perform(ctx context.Context, call call, stdout, stderr io.Writer) error {
 	if err == nil && opts != nil {
 		_, err = client.ClientSessions.Create(ctx, seam.ClientSessionCreateParams{UserIdentifierKey: "jane_doe"})
 	}
-	var response seam.Response
-	var answer map[string]json.RawMessage
+	response, answer := seam.Response{}, map[string]json.RawMessage{}
 	if err == nil {
 		err = call(ctx, client.ClientSessions, seam.WithResponse(&response))
 	}
@@ -144,5 +144,6 @@ func perform(ctx context.Context, call call, stdout, stderr io.Writer) error {
 	}
 	printer := json.NewEncoder(stdout)
 	printer.SetIndent("", "  ")
+	printer.SetEscapeHTML(false)
 	return printer.Encode(json.RawMessage(cmp.Or(string(answer["client_session"]), string(answer["client_sessions"]), "{}")))
 }

@@ -48,6 +48,7 @@ func TestOwnServer(t *testing.T) {
 		{args: "revoke --client_session_id x", status: 1, stderr: []string{"client_session_not_found"}},
 		{args: "delete --client_session_id " + janesID, stdout: []string{"{}\n"}},
 		{args: "list --without_user_identifier_key", stdout: []string{"[]\n"}},
+		{args: "list --without_user_identifier_key=false", stdout: []string{janesID}},
 		{args: "list", stdout: []string{"[\n", janesID}},
 		{args: "get-or-create --user_identifier_key jane_doe", stdout: []string{janesID}},
 		{args: "grant-access --client_session_id " + janesID + " --connect_webview_ids a,b", stdout: []string{"\"a\",\n    \"b\""}},

@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -67,12 +69,33 @@ func (c *call) mayPass() bool {
 	case status == http.StatusTooManyRequests:
 		return true
 	case c.Retry == RetryUnsent:
-		return c.asked && !c.connected && !permanent(c.err)
+		return c.conn.neverMade(c.Transport, c.err) && !permanent(c.err)
 	case c.err != nil:
 		return !permanent(c.err)
 	default:
 		return status >= 500 && status != http.StatusNotImplemented
 	}
+}
+
+// connection is what httptrace tells of an attempt. Transports may tell it from
+// several goroutines.
+type connection struct{ asked, made atomic.Bool }
+
+func (c *connection) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { c.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.made.Store(true) },
+	})
+}
+
+// neverMade reports whether an attempt surely had no connection, so that nothing
+// was sent. net/http's own word is enough. Another transport may have ways to
+// send that it does not tell of, and so must also have failed for that reason.
+func (c *connection) neverMade(transport http.RoundTripper, err error) bool {
+	_, known := transport.(*http.Transport)
+	op, ok := errors.AsType[*net.OpError](err)
+	dialed := ok && (op.Op == "dial" || op.Op == "proxyconnect")
+	return c.asked.Load() && !c.made.Load() && (known || dialed)
 }
 
 // permanent reports whether err, of an attempt, will be the same in the next.

@@ -15,7 +15,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"time"
 	"unicode"
@@ -107,13 +106,12 @@ type call struct {
 	http   http.Client
 
 	// What the last attempt left.
-	answer    Answer
-	err       error
-	asked     bool          // for a connection, that trace knows of,
-	connected bool          // and got one
-	refused   bool          // err is Decode's own, not the reader's
-	wait      time.Duration // before the next attempt
-	waiting   bool
+	answer  Answer
+	err     error
+	conn    *connection   // nil unless it matters
+	refused bool          // err is Decode's own, not the reader's
+	wait    time.Duration // before the next attempt
+	waiting bool
 }
 
 // errTimeout is the cause that an attempt's own timer gives to its context.
@@ -123,17 +121,19 @@ var errTimeout = errors.New("attempt timed out")
 // it gives a response without a body.
 func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.answer = Answer{Attempts: c.answer.Attempts + 1}
-	c.err, c.asked, c.connected, c.refused, c.waiting = nil, false, false, false, false
+	c.err, c.conn, c.refused, c.waiting = nil, nil, false, false
 
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	timer := time.AfterFunc(c.Timeout, func() { cancel(errTimeout) })
 	defer timer.Stop()
 	if c.Retry == RetryUnsent {
-		ctx = c.trace(ctx)
+		c.conn = new(connection)
+		ctx = c.conn.trace(ctx)
 	}
 	req = req.WithContext(ctx)
 	req.Header = c.Header.Clone() // for this attempt alone, as some transports change it
+	req.GetBody = nil             // or net/http sends it again by itself, over HTTP/2 without end
 
 	resp, err := c.Transport.RoundTrip(req)
 	if err == nil && resp != nil {
@@ -151,15 +151,6 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	return nil, c.err
-}
-
-// trace learns from net/http whether a connection was ever handed out in the
-// attempt. A transport that tells nothing counts as having sent the request.
-func (c *call) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { c.asked = true },
-		GotConn: func(httptrace.GotConnInfo) { c.connected = true },
-	})
 }
 
 // read takes in the answer and closes it.
@@ -234,11 +225,11 @@ type brief struct {
 }
 
 func (c *call) brief(err error) error {
-	return brief{Brief(c.Mask(err.Error())), func() error { return err }}
+	return &brief{Brief(c.Mask(err.Error())), func() error { return err }}
 }
 
-func (b brief) Error() string { return b.text }
-func (b brief) Unwrap() error { return b.cause() }
+func (b *brief) Error() string { return b.text }
+func (b *brief) Unwrap() error { return b.cause() }
 
 // Brief makes one short line of what someone else wrote, for a log or an error:
 // its first 200 bytes, printable.
