@@ -138,16 +138,17 @@ func (c *call) apiError(answer transport.Answer, err error, params any) *APIErro
 		} `json:"error"`
 	}
 	_ = json.Unmarshal(answer.Body, &body) // what does decode is taken, a type of the wrong kind beside it is not
-	mask := func(text string) string {
-		if plainName.MatchString(text) { // of Seam's own, that a user's key may equal
-			return c.maskTokens(text)
+	mask := func(text string) string { return c.mask(text, params) }
+	maskName := func(name string) string {
+		if plainName.MatchString(name) { // Seam's own, which a user's key may equal
+			return c.maskTokens(name)
 		}
-		return c.mask(text, params)
+		return mask(name)
 	}
-	e.Type, e.Message = mask(body.Error.Type), c.mask(body.Error.Message, params)
-	e.addValidationErrors("", body.Error.ValidationErrors, 0, mask)
+	e.Type, e.Message = maskName(body.Error.Type), mask(body.Error.Message)
+	e.addValidationErrors("", body.Error.ValidationErrors, 0, mask, maskName)
 	if e.Type == "" && e.Message == "" {
-		e.Message = transport.Brief(c.mask(string(answer.Body), params))
+		e.Message = transport.Brief(mask(string(answer.Body)))
 	}
 	return e
 }
@@ -184,7 +185,7 @@ func (c *call) mask(text string, params any) string {
 	escaped, _ := json.Marshal(key) // of a text
 	for _, key := range []string{string(escaped[1 : len(escaped)-1]), key} {
 		if len(key) < 6 {
-			text = replaceWord(text, key, masked)
+			text = maskWord(text, key)
 		} else {
 			text = strings.ReplaceAll(text, key, masked)
 		}
@@ -192,9 +193,9 @@ func (c *call) mask(text string, params any) string {
 	return text
 }
 
-// replaceWord replaces a short word where it is no part of another one, as a key
-// of one letter is of most.
-func replaceWord(text, word, with string) string {
+// maskWord masks a short word where it is no part of another one, as a key of one
+// letter is of most.
+func maskWord(text, word string) string {
 	isWord := func(i int) bool {
 		return i >= 0 && i < len(text) && (text[i] == '_' || unicode.IsLetter(rune(text[i])) || unicode.IsDigit(rune(text[i])))
 	}
@@ -211,7 +212,7 @@ func replaceWord(text, word, with string) string {
 		if isWord(begin-1) || isWord(end) {
 			replaced.WriteString(word)
 		} else {
-			replaced.WriteString(with)
+			replaced.WriteString(masked)
 		}
 		rest = end
 	}
@@ -220,7 +221,7 @@ func replaceWord(text, word, with string) string {
 // addValidationErrors flattens the tree of nodes that carry messages under
 // _errors and further nodes under the names of fields. It stops where no input
 // goes, since each name repeats all that lead to it.
-func (e *APIError) addValidationErrors(name string, node any, depth int, mask func(string) string) {
+func (e *APIError) addValidationErrors(name string, node any, depth int, mask, maskName func(string) string) {
 	const most = 200 // messages of a field, fields, and bytes of a name
 	children, _ := node.(map[string]any)
 	if depth > 32 || len(name) > most || len(e.ValidationErrors) >= most {
@@ -228,7 +229,7 @@ func (e *APIError) addValidationErrors(name string, node any, depth int, mask fu
 	}
 	for key, child := range children {
 		if key != "_errors" {
-			e.addValidationErrors(strings.TrimPrefix(name+"."+mask(key), "."), child, depth+1, mask)
+			e.addValidationErrors(strings.TrimPrefix(name+"."+maskName(key), "."), child, depth+1, mask, maskName)
 			continue
 		}
 		messages, _ := child.([]any)

@@ -49,7 +49,18 @@ var talkative = map[string]attempt{
 	"message":          echo(http.StatusBadRequest, nil, `{"error": {"type": "t", "message": ECHO}}`),
 	"type":             echo(http.StatusBadRequest, nil, `{"error": {"type": ECHO}}`),
 	"validation error": echo(http.StatusBadRequest, nil, `{"error": {"type": "t", "validation_errors": {"a": {"_errors": [ECHO]}, "b": {"seam_cst2_of_somebody": {"_errors": ["x"]}}}}}`),
-	"another body":     echo(http.StatusBadGateway, nil, `<html>ECHO</html>`),
+	"bare key": func(req *http.Request) (*http.Response, error) {
+		sent, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		word := "nothing"
+		if strings.Contains(string(sent), "jane_doe") {
+			word = "jane_doe"
+		}
+		return response(http.StatusBadRequest, `{"error": {"type": "t", "validation_errors": {"a": {"_errors": ["`+word+`"]}}}}`)
+	},
+	"another body": echo(http.StatusBadGateway, nil, `<html>ECHO</html>`),
 	"time": echo(http.StatusOK, nil, `{"client_session": {"client_session_id": "1", "created_at": ECHO},
 		"client_sessions": [{"client_session_id": "1", "created_at": ECHO}]}`),
 	"request ID": echo(http.StatusNotFound, http.Header{"Seam-Request-Id": {"seam_cst2_of_somebody"}}, `{}`),
