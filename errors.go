@@ -178,7 +178,7 @@ func (c *call) maskTokens(text string) string {
 func (c *call) mask(text string, params any) string {
 	text = c.maskTokens(text)
 	field := reflect.ValueOf(params).FieldByName("UserIdentifierKey")
-	if !field.IsValid() || field.Len() == 0 {
+	if !field.IsValid() || field.Len() == 0 || field.Len() > len(text) {
 		return text
 	}
 	key := field.String()
