@@ -36,17 +36,17 @@ func (body inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, req.Body.Close()
 }
 
-func documentedAnswer(b *testing.B) []byte {
-	b.Helper()
+func documentedAnswer(tb testing.TB) []byte {
+	tb.Helper()
 	body, err := os.ReadFile("testdata/documented/get.json")
-	require.NoError(b, err)
+	require.NoError(tb, err)
 	return body
 }
 
 // documentedList is n times the documented session.
-func documentedList(b *testing.B, n int) []byte {
-	b.Helper()
-	one := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(documentedAnswer(b))), `{
+func documentedList(tb testing.TB, n int) []byte {
+	tb.Helper()
+	one := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(documentedAnswer(tb))), `{
   "client_session": `), "\n}")
 	return []byte(`{"client_sessions":[` + strings.Repeat(one+",", n-1) + one + `],"ok":true}`)
 }

@@ -93,6 +93,9 @@ func (c *chaos) forward(w http.ResponseWriter, r *http.Request) {
 //
 //nolint:paralleltest // it looks for goroutines that are left
 func TestChaos(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	const workers = 64
 	if *seed == 0 {
 		*seed = rand.Uint64()

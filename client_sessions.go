@@ -147,8 +147,8 @@ type ClientSessionListParams struct {
 }
 
 // List returns all sessions that match, of the whole workspace if params is
-// zero. It holds them all at once: for more than a few thousand use
-// [ClientSessionsService.All].
+// zero. It holds them all at once, and refuses an answer of more than 256 MiB:
+// for more than a few thousand use [ClientSessionsService.All].
 //
 // It is safe to repeat.
 //
@@ -190,7 +190,7 @@ func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionLis
 		call := s.client.newCall("ClientSessions.All", "/client_sessions/list", transport.RetryTransient, opts)
 		left := false
 		err := call.send(ctx, params, true, func(r io.Reader) error {
-			return transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
+			err := transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
 				if err := cmp.Or(session.check(), ctx.Err()); err != nil {
 					return err
 				}
@@ -199,8 +199,12 @@ func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionLis
 				}
 				return nil
 			})
+			if left { // which is the caller's right
+				return nil
+			}
+			return err
 		})
-		if err != nil && !left {
+		if err != nil {
 			yield(ClientSession{}, err)
 		}
 	}

@@ -141,7 +141,7 @@ func (c *call) apiError(answer transport.Answer, err error, params any) *APIErro
 	mask := func(text string) string { return c.mask(text, params) }
 	maskName := func(name string) string {
 		if plainName.MatchString(name) { // Seam's own, which a user's key may equal
-			return c.maskTokens(name)
+			return c.mask(name, struct{}{})
 		}
 		return mask(name)
 	}
@@ -155,7 +155,7 @@ func (c *call) apiError(answer transport.Answer, err error, params any) *APIErro
 
 // requestID is the server's name for the request.
 func (c *call) requestID(answer transport.Answer) string {
-	return c.maskTokens(answer.Header.Get("Seam-Request-Id"))
+	return c.mask(answer.Header.Get("Seam-Request-Id"), struct{}{})
 }
 
 var (
@@ -166,17 +166,16 @@ var (
 
 const masked = "REDACTED"
 
-// maskTokens takes all tokens and this call's credential out of a text that the
-// server may have written. Of a text beyond all reason it gives but the begin.
-func (c *call) maskTokens(text string) string {
-	text = text[:min(len(text), 64<<10)]
-	return tokens.ReplaceAllString(strings.ReplaceAll(text, c.secret, masked), masked)
-}
-
-// mask takes out what maskTokens does, and the user identifier key of params, as
-// it is and as JSON writes it.
+// mask takes all tokens, this call's credential and the user identifier key of
+// params, as it is and as JSON writes it, out of a text that the server may have
+// written. Of a text beyond all reason it gives but the begin.
 func (c *call) mask(text string, params any) string {
-	text = c.maskTokens(text)
+	const most, margin = 64 << 10, 4 << 10
+	if len(text) > most { // it may end within a secret
+		text = c.mask(text[:most], params)
+		return text[:max(0, len(text)-margin)]
+	}
+	text = tokens.ReplaceAllString(strings.ReplaceAll(text, c.secret, masked), masked)
 	field := reflect.ValueOf(params).FieldByName("UserIdentifierKey")
 	if !field.IsValid() || field.Len() == 0 || field.Len() > len(text) {
 		return text

@@ -445,8 +445,8 @@ func TestFaultsAreDocumented(t *testing.T) {
 Each row is a fault that lasts. The columns say how often each operation is tried in the face of it with the default
 options, what comes back in the end, and after how long at most. A test holds this page and the package to the same table.
 
-An ` + "`APIError`" + ` with "unexpected EOF" or "deadline exceeded" wraps ` + "`io.ErrUnexpectedEOF`" + ` or
-` + "`context.DeadlineExceeded`" + `; an "unusable" one has the reason in its text. A connection error wraps what net/http
+An ` + "`APIError`" + ` with "unexpected EOF" or "deadline exceeded" matches ` + "`io.ErrUnexpectedEOF`" + ` or
+` + "`context.DeadlineExceeded`" + `; an "unusable" one has the reason in its text. A connection error matches what net/http
 says, and a deadline ` + "`context.DeadlineExceeded`" + `. If the caller's context ends before, so does the call.
 
 | fault |`)

@@ -263,6 +263,35 @@ func (r *trickle) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// TestListIsBounded has a list without an end, of which each session is small
+// enough. All takes what comes; List would hold it.
+func TestListIsBounded(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	begin := strings.NewReader(`{"client_sessions": [`)
+	session := []byte(`{"client_session_id": "1", "more": "` + strings.Repeat("x", 1<<20) + `"},`)
+	sent, rest := 0, session
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		resp, err := response(http.StatusOK, "")
+		resp.Body = io.NopCloser(io.MultiReader(begin, reader(func(p []byte) (int, error) {
+			n := copy(p, rest)
+			if rest = rest[n:]; len(rest) == 0 {
+				rest = session
+			}
+			sent += n
+			return n, nil
+		})))
+		return resp, err
+	})
+	list, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.ErrorContains(t, err, "more than 268435456 bytes")
+	assert.Equal(t, 1, requireAPIError(t, err).Attempts)
+	assert.Nil(t, list)
+	assert.LessOrEqual(t, sent, 256<<20)
+}
+
 func TestLargeAnswers(t *testing.T) {
 	t.Parallel()
 	endless := func(begin string) attempt {

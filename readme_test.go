@@ -19,6 +19,9 @@ import (
 // TestReadme runs the programs and tests in README.md, each in a module of its
 // own that has nothing but this one. What follows a program is its output.
 func TestReadme(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -44,6 +47,9 @@ func TestReadme(t *testing.T) {
 // TestBinary builds a program with net/http alone and the same with this package:
 // what users pay in size and in modules for it.
 func TestBinary(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel()
 	const bare = `package main
 

@@ -30,8 +30,8 @@
 // Sentinels such as [ErrNotFound] tell the common cases apart through
 // [errors.Is]. Parameters and options that cannot be right are refused with
 // [ErrInvalidParams] before anything is sent. Any other error means that the last
-// attempt got no answer; it wraps the cause, such as [context.DeadlineExceeded]
-// or a [net.OpError].
+// attempt got no answer; [errors.Is] and [errors.As] find its cause, such as
+// [context.DeadlineExceeded] or a [net.OpError].
 //
 // # Retries and idempotency
 //

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -71,17 +72,32 @@ var talkative = map[string]attempt{
 	},
 }
 
-// TestErrorsAndLogsHideSecrets calls a server that repeats all secrets, with
-// each kind of credential, and looks for them in all prints of what comes back.
+// TestErrorsAndLogsHideSecrets calls a server that repeats all secrets, and lets
+// each fault happen and none, with each kind of credential, and looks for them
+// in all prints of what comes back.
 func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	t.Parallel()
+	attempts := maps.Clone(talkative)
+	attempts["success"] = func(req *http.Request) (*http.Response, error) {
+		for _, op := range operations {
+			if op.path == req.URL.Path {
+				return response(http.StatusOK, op.success)
+			}
+		}
+		return response(http.StatusNotFound, "")
+	}
+	for _, fault := range faults {
+		if fault.dial == nil {
+			attempts[fault.name] = fault.attempt
+		}
+	}
 	credentials := map[string]seam.Option{
 		"API key":               seam.WithAPIKey("seam_k-secret"),
 		"personal access token": seam.WithPersonalAccessToken("seam_at1_secret", "workspace_1"),
 		"client session token":  seam.WithClientSessionToken("seam_cst1_secret"),
 		"publishable key":       seam.WithPublishableKey("seam_pk1_secret"),
 	}
-	for kind, attempt := range talkative {
+	for kind, attempt := range attempts {
 		for name, credential := range credentials {
 			for _, op := range operations {
 				t.Run(kind+"/"+name+"/"+op.name, func(t *testing.T) {
@@ -91,9 +107,12 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 						var last seam.Response
 						client := offline(t, attempt, credential, seam.WithLogger(newTestLogger(&log)))
 						err := op.fullest(t.Context(), client.ClientSessions, seam.WithResponse(&last))
-						require.Error(t, err)
+						require.Equal(t, kind == "success", err == nil, err)
+						require.NotEmpty(t, log.String())
 						values := []any{client, *client, client.ClientSessions, *client.ClientSessions, credential, last, &last}
-						values = append(values, err, errors.Unwrap(err))
+						for ; err != nil; err = errors.Unwrap(err) {
+							values = append(values, err)
+						}
 						assert.Empty(t, leaks(log.String()))
 						for _, value := range values {
 							assert.Empty(t, leaks(printed(t, value)), "%T", value)
@@ -149,6 +168,8 @@ func TestMaskLeavesTheRest(t *testing.T) {
 	for _, tt := range []struct{ key, message, want string }{
 		{"a", "no a of a a, or aa", "no REDACTED of REDACTED REDACTED, or aa"},
 		{"jane", "jane_1 is not jane", "jane_1 is not REDACTED"},
+		{"janet", "xjanetx is not janet", "xjanetx is not REDACTED"},
+		{"janet1", "no xjanet1x", "no xREDACTEDx"},
 		{"jane@example.com", "no user_jane@example.com", "no user_REDACTED"},
 		{"(", "no ( here", "no REDACTED here"},
 		{`o"brien`, `got {"user_identifier_key":"o\"brien"}`, `got {"user_identifier_key":"REDACTED"}`},
@@ -171,6 +192,21 @@ func TestMaskLeavesTheRest(t *testing.T) {
 		assert.Equal(t, tt.want, apiErr.Message)
 		require.ErrorIs(t, err, seam.ErrInvalidInput)
 		assert.Contains(t, apiErr.ValidationErrors, "user_identifier_key")
+	}
+}
+
+// TestMaskAtItsBorder moves secrets over the length up to which a text is masked:
+// no part of one may be left at its end.
+func TestMaskAtItsBorder(t *testing.T) {
+	t.Parallel()
+	const credential, key = "seam_apikey0_with_some_length", "somebody@example.com"
+	for _, secret := range []string{credential, key, "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl"} {
+		for shift := range len(secret) + 2 {
+			text := strings.Repeat(" ", 64<<10-shift) + secret + " and more"
+			client := serve(t, answer(http.StatusBadRequest, `{"error": {"type": "t", "message": "x`+text+`"}}`), seam.WithAPIKey(credential))
+			_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: key})
+			require.Equal(t, "x", strings.TrimSpace(requireAPIError(t, err).Message), "%d bytes before the border", shift)
+		}
 	}
 }
 

@@ -288,7 +288,7 @@ func TestRefusedParams(t *testing.T) {
 			"seam: ClientSessions.Create: ConnectedAccountIDs is blank",
 		},
 		{
-			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(9000, 0, 0)})),
+			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(7974, 0, 0)})),
 			"seam: ClientSessions.Create: ExpiresAt is outside of the years 0 to 9999",
 		},
 		{
@@ -312,12 +312,22 @@ func TestRefusedParams(t *testing.T) {
 			"seam: ClientSessions.Revoke: the number of retries must not be negative",
 		},
 		{
-			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(-3000, 0, 0)})),
+			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(-2027, 0, 0)})),
 			"seam: ClientSessions.Create: ExpiresAt is outside of the years 0 to 9999",
 		},
 	} {
 		require.ErrorIs(t, tt.err, seam.ErrInvalidParams)
 		assert.EqualError(t, tt.err, tt.want)
+	}
+}
+
+// TestExpiryAtTheEnds sends the first and the last year that JSON can express.
+func TestExpiryAtTheEnds(t *testing.T) {
+	t.Parallel()
+	client := serve(t, answer(http.StatusOK, oneSession))
+	for _, years := range []int{-2026, 7973} {
+		_, err := client.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(years, 0, 0)})
+		require.NoError(t, err)
 	}
 }
 

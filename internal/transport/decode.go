@@ -15,8 +15,14 @@ import (
 // list that is walked.
 const maxValue = 4 << 20
 
-// errTooLarge is a final error: asked again, the server would say as much.
-var errTooLarge = fmt.Errorf("answer holds a value of more than %d bytes", maxValue)
+// maxAnswer bounds an answer that is held as a whole, in bytes: a long list.
+const maxAnswer = 256 << 20
+
+// Final errors: asked again, the server would say as much.
+var (
+	errTooLarge = fmt.Errorf("answer holds a value of more than %d bytes", maxValue)
+	errTooLong  = fmt.Errorf("answer has more than %d bytes", maxAnswer)
+)
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 

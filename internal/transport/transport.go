@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -162,14 +163,14 @@ func (c *call) read(resp *http.Response, timer *time.Timer) error {
 	c.answer.StatusCode, c.answer.Header = resp.StatusCode, resp.Header
 	c.answer.RetryAfter = retryAfter(resp)
 
-	b := &body{Reader: resp.Body, call: c}
+	b := &body{Reader: resp.Body, call: c, left: maxAnswer}
 	if !c.answer.Success() {
 		var err error
 		c.answer.Body, err = io.ReadAll(io.LimitReader(b, maxErrorBody))
 		return err
 	}
 	if c.Stream {
-		b.timer = timer
+		b.timer, b.left = timer, math.MaxInt
 	}
 	err := c.Decode(b)
 	if err != nil && b.err != nil {
@@ -185,6 +186,7 @@ type body struct {
 	io.Reader
 	call  *call
 	timer *time.Timer // of the attempt, if it is a stream: runs only while a read waits
+	left  int         // bytes that may still come
 	err   error
 }
 
@@ -193,7 +195,11 @@ func (b *body) Read(p []byte) (int, error) {
 		b.timer.Reset(b.call.Timeout)
 		defer b.timer.Stop()
 	}
-	n, err := b.Reader.Read(p)
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.Reader.Read(p[:min(len(p), b.left)])
+	b.left -= n
 	if b.call.KeepBody && b.call.answer.Success() {
 		b.call.answer.Body = append(b.call.answer.Body, p[:n]...)
 	}
@@ -217,8 +223,9 @@ func ended(ctx context.Context, err error) error {
 }
 
 // brief is an error that prints as one short line without secrets, whatever the
-// server made of it: net/http quotes a malformed answer in full. What it wraps is
-// inside of a func, out of the reach of what dumps all that pointers lead to.
+// server made of it: net/http quotes a malformed answer in full. errors.Is and
+// errors.As find its cause. What unwraps or dumps an error to log all of it does
+// not, as it has no Unwrap and holds the cause inside of a func.
 type brief struct {
 	text  string
 	cause func() error
@@ -228,8 +235,9 @@ func (c *call) brief(err error) error {
 	return &brief{Brief(c.Mask(err.Error())), func() error { return err }}
 }
 
-func (b *brief) Error() string { return b.text }
-func (b *brief) Unwrap() error { return b.cause() }
+func (b *brief) Error() string        { return b.text }
+func (b *brief) Is(target error) bool { return errors.Is(b.cause(), target) }
+func (b *brief) As(target any) bool   { return errors.As(b.cause(), target) }
 
 // Brief makes one short line of what someone else wrote, for a log or an error:
 // its first 200 bytes, printable.
