@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seam-go/seam/internal/transport"
@@ -155,24 +156,7 @@ type ClientSessionListParams struct {
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
 	call := s.client.newCall("ClientSessions.List", "/client_sessions/list", transport.RetryTransient, opts)
-	var sessions []ClientSession
-	err := call.send(ctx, params, false, func(r io.Reader) error {
-		sessions = []ClientSession{} // another attempt starts afresh
-		return transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
-			if err := session.check(); err != nil {
-				return err
-			}
-			if len(sessions) == cap(sessions) {
-				sessions = slices.Grow(sessions, len(sessions)) // append grows by less, and so copies more
-			}
-			sessions = append(sessions, session.ClientSession)
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return sessions, nil
+	return call.clientSessions(ctx, params)
 }
 
 // All returns the same sessions as [ClientSessionsService.List], one at a time
@@ -224,6 +208,62 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 	return call.onClientSession(ctx, clientSessionID)
 }
 
+// RevokeAll signs a user out everywhere: it revokes all sessions that match, and
+// gives each as it is done, with its error if it could not be revoked. It goes on
+// with the rest, up to 8 at once. A session that is gone by then counts as
+// revoked.
+//
+// At least one of the params is needed, so that an empty variable does not sign
+// a whole workspace out. RevokeAll first reads the list to its end. If that
+// fails, its error comes beside a zero ClientSession, and nothing is revoked.
+//
+// A loop that is left early begins no further revoke, but waits for those on
+// their way. Once the context ends the sessions that are left come with its
+// error. It is safe to repeat; [WithResponse] is refused, as the calls at once
+// would share it.
+//
+// See https://docs.seam.co/latest/api/client_sessions/revoke.
+func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
+	return func(yield func(ClientSession, error) bool) {
+		call := s.client.newCall("ClientSessions.RevokeAll", "/client_sessions/list", transport.RetryTransient, opts)
+		call.need(params != ClientSessionListParams{}, "at least one of the params")
+		if call.response != nil && call.err == nil {
+			call.err = errSharedResponse
+		}
+		sessions, err := call.clientSessions(ctx, params)
+		if err != nil {
+			yield(ClientSession{}, err)
+			return
+		}
+
+		const atOnce = 8
+		type result struct {
+			session ClientSession
+			err     error
+		}
+		results := make(chan result, atOnce) // none waits for a loop that was left
+		var running sync.WaitGroup
+		defer running.Wait()
+		begun := 0
+		for ended := range sessions {
+			for ; begun < min(ended+atOnce, len(sessions)); begun++ {
+				session := sessions[begun]
+				running.Go(func() {
+					err := s.Revoke(ctx, session.ClientSessionID, opts...)
+					if gone, ok := errors.AsType[*APIError](err); ok && gone.Type == "client_session_not_found" {
+						err = nil
+					}
+					results <- result{session, err}
+				})
+			}
+			done := <-results
+			if !yield(done.session, done.err) {
+				return
+			}
+		}
+	}
+}
+
 // onClientSession sends an operation that takes nothing but a session's ID.
 func (c *call) onClientSession(ctx context.Context, id string) error {
 	c.need(id != "", "ClientSessionID")
@@ -249,6 +289,28 @@ func (c *call) clientSession(ctx context.Context, params any) (*ClientSession, e
 		return nil, err
 	}
 	return &session.ClientSession, nil
+}
+
+// clientSessions sends an operation that answers with a list, and holds all of it.
+func (c *call) clientSessions(ctx context.Context, params ClientSessionListParams) ([]ClientSession, error) {
+	var sessions []ClientSession
+	err := c.send(ctx, params, false, func(r io.Reader) error {
+		sessions = []ClientSession{} // another attempt starts afresh
+		return transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
+			if err := session.check(); err != nil {
+				return err
+			}
+			if len(sessions) == cap(sessions) {
+				sessions = slices.Grow(sessions, len(sessions)) // append grows by less, and so copies more
+			}
+			sessions = append(sessions, session.ClientSession)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sessions, nil
 }
 
 // sentClientSession is a session as the server writes it: device_count is a

@@ -205,6 +205,41 @@ func ExampleClientSessionsService_Revoke() {
 	// Output: <nil>
 }
 
+func ExampleClientSessionsService_RevokeAll() {
+	client, err := seam.NewClient()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, device := range []string{"phone", "tablet"} { // each has a session of its own
+		_, err := client.ClientSessions.Create(context.Background(), seam.ClientSessionCreateParams{
+			CustomerKey:    device,
+			UserIdentityID: "user_identity_9",
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	ofUser := seam.ClientSessionListParams{UserIdentityID: "user_identity_9"}
+	revoked, failed := 0, 0
+	for session, err := range client.ClientSessions.RevokeAll(context.Background(), ofUser) {
+		if err != nil {
+			log.Printf("session %q: %v", session.ClientSessionID, err)
+			failed++
+			continue
+		}
+		revoked++
+	}
+	fmt.Println(revoked, "revoked,", failed, "failed")
+
+	for _, err := range client.ClientSessions.RevokeAll(context.Background(), seam.ClientSessionListParams{}) {
+		fmt.Println(err)
+	}
+	// Output:
+	// 2 revoked, 0 failed
+	// seam: ClientSessions.RevokeAll: at least one of the params is needed
+}
+
 func ExampleClientSessionsService_Delete() {
 	client, err := seam.NewClient()
 	if err != nil {

@@ -203,8 +203,8 @@ func (r Response) Format(state fmt.State, verb rune) {
 func (r Response) LogValue() slog.Value { return slog.AnyValue(r.printed()) }
 
 // WithResponse fills response in by the time the call returns, also when it
-// returns an error. It is for a single call: [NewClient] refuses it, and calls
-// that run at the same time must not share a Response.
+// returns an error. It is for a single call: [NewClient] and RevokeAll refuse it,
+// and calls that run at the same time must not share a Response.
 func WithResponse(response *Response) Option {
 	return func(c *config) error {
 		if response == nil {
@@ -215,6 +215,8 @@ func WithResponse(response *Response) Option {
 		return nil
 	}
 }
+
+const errSharedResponse = invalid("WithResponse belongs to a single call, as concurrent ones would share it")
 
 // config is what options make: of a client, or of one call.
 type config struct {

@@ -45,6 +45,7 @@
 //     connection was made, or the answer was 429.
 //   - GetOrCreate is as Get if it is given a UserIdentifierKey, else as Create.
 //   - All is as List until an answer begins, and then not sent again.
+//   - RevokeAll is as List, and then as a Revoke for each session.
 //
 // The first wait is 200 to 400 milliseconds, each further one twice as long, up
 // to 10 to 20 seconds. If the server asks for a longer wait (Retry-After with
@@ -106,7 +107,7 @@ func NewClient(opts ...Option) (*Client, error) {
 	cfg := config{transport: defaultTransport(), timeout: defaultTimeout, maxRetries: defaultMaxRetries}
 	err := cfg.apply(opts)
 	if err == nil && cfg.response != nil {
-		err = invalid("WithResponse belongs to a single call, as concurrent ones would share it")
+		err = errSharedResponse
 	}
 	if err == nil {
 		err = cfg.fromEnvironment()
