@@ -503,7 +503,9 @@ func TestCreateIsSentAgainWhereNobodyListens(t *testing.T) {
 	server.Close()
 	client := newClient(t, seam.WithEndpoint(server.URL), seam.WithMaxRetries(1))
 	_, err := client.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{})
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	var refused *net.OpError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, "dial", refused.Op)
 	assert.ErrorContains(t, err, "(2 attempts)")
 }
 

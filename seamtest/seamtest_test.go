@@ -349,12 +349,12 @@ func TestFaults(t *testing.T) {
 		{
 			name:  "reset",
 			fault: once(seamtest.Fault{Reset: true}),
-			want:  syscall.ECONNRESET,
+			want:  errno(syscall.ECONNRESET, 10054),
 		},
 		{
 			name:  "reset after the effect",
 			fault: once(seamtest.Fault{Reset: true, TakesEffect: true}),
-			want:  syscall.ECONNRESET,
+			want:  errno(syscall.ECONNRESET, 10054),
 			made:  1,
 		},
 		{
@@ -522,7 +522,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	_, err = client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.ErrorIs(t, err, errno(syscall.ECONNREFUSED, 10061))
 }
 
 func TestQueries(t *testing.T) {
@@ -646,6 +646,14 @@ func (b *tb) Fatalf(format string, args ...any) {
 	panic(errFatal)
 }
 
+// errno is an error of the system, which Windows has under a number of its own.
+func errno(unix, windows syscall.Errno) error {
+	if runtime.GOOS == "windows" {
+		return windows
+	}
+	return unix
+}
+
 func TestTB(t *testing.T) {
 	t.Parallel()
 	var b tb
@@ -654,5 +662,5 @@ func TestTB(t *testing.T) {
 	assert.Equal(t, "seamtest: seam: NewClient: the timeout must be more than zero", b.fatal)
 	b.cleanup()
 	_, err := srv.Client(&b).ClientSessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithMaxRetries(0))
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.ErrorIs(t, err, errno(syscall.ECONNREFUSED, 10061))
 }
