@@ -360,6 +360,15 @@ func TestLongErrors(t *testing.T) {
 	}
 }
 
+// TestQuotation has errors that are as long as a quotation may be, and one byte longer.
+func TestQuotation(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[int]string{200: strings.Repeat("x", 200), 201: strings.Repeat("x", 200) + "…"} {
+		client := offline(t, answers(http.StatusForbidden, strings.Repeat("x", length)))
+		assert.Equal(t, want, requireAPIError(t, client.ClientSessions.Revoke(t.Context(), sessionID)).Message)
+	}
+}
+
 // TestErrorBodyIsReadInPart counts what is read of an error without an end.
 func TestErrorBodyIsReadInPart(t *testing.T) {
 	t.Parallel()

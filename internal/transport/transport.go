@@ -148,9 +148,6 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = fmt.Errorf("timed out after %v: %w", c.Timeout, context.DeadlineExceeded)
 	}
 	c.err = c.brief(err)
-	if resp != nil {
-		return resp, nil
-	}
 	return nil, c.err
 }
 
