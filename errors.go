@@ -86,7 +86,7 @@ func (e *APIError) Error() string {
 	if e.RetryAfter != 0 {
 		fmt.Fprintf(&b, " (retry after %v)", e.RetryAfter)
 	}
-	b.WriteString(tries(e.Attempts))
+	b.WriteString(transport.Tries(e.Attempts))
 	return b.String()
 }
 
@@ -241,12 +241,4 @@ func (e *APIError) addValidationErrors(name string, node any, depth int, mask, m
 			}
 		}
 	}
-}
-
-// tries is the part of an error's text that says how often it was tried.
-func tries(attempts int) string {
-	if attempts < 2 {
-		return ""
-	}
-	return fmt.Sprintf(" (%d attempts)", attempts)
 }

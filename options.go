@@ -6,20 +6,15 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/seam-go/seam/internal/transport"
 )
 
-const (
-	defaultEndpoint   = "https://connect.getseam.com"
-	defaultTimeout    = 30 * time.Second
-	defaultMaxRetries = 2
-)
+const defaultEndpoint = "https://connect.getseam.com"
 
 // Option changes how calls are made: all calls of a client if it is given to
 // [NewClient], and a single one if it is given to that call. An option that
@@ -37,8 +32,8 @@ func WithAPIKey(key string) Option {
 // workspace with that ID.
 func WithPersonalAccessToken(token, workspaceID string) Option {
 	return func(c *config) error {
-		if err := checkHeaderValue("the workspace ID", workspaceID); err != nil {
-			return err
+		if problem := transport.HeaderValueProblem(workspaceID); problem != "" {
+			return invalid("the workspace ID" + problem)
 		}
 		return withCredential(personalAccessToken, token, http.Header{"Seam-Workspace": {workspaceID}})(c)
 	}
@@ -60,17 +55,11 @@ func WithPublishableKey(key string) Option {
 // have a path. The default is https://connect.getseam.com.
 func WithEndpoint(endpoint string) Option {
 	return func(c *config) error {
-		u, err := url.Parse(endpoint)
-		switch {
-		case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-			return invalid("the endpoint must be a URL such as " + defaultEndpoint)
-		case u.User != nil:
-			return invalid("the endpoint must not have a user or password; give the credential with an option such as WithAPIKey")
-		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-			return invalid("the endpoint must not have a query or a fragment")
+		base, exposed, problem := transport.ParseEndpoint(endpoint, defaultEndpoint, "give the credential with an option such as WithAPIKey")
+		if problem != "" {
+			return invalid(problem)
 		}
-		c.endpoint = strings.TrimRight(u.String(), "/")
-		c.exposed = u.Scheme == "http" && !loopback(u.Hostname())
+		c.endpoint, c.exposed = base, exposed
 		return nil
 	}
 }
@@ -286,8 +275,7 @@ func prefixed(name string, err error) error {
 // finish checks what only all options together can tell, and makes the header.
 func (c *config) finish() error {
 	if c.exposed && !c.insecureHTTP {
-		return invalid("the endpoint must be https, as plain http would show the credential to the network; " +
-			"WithInsecureHTTP allows it all the same")
+		return invalid(transport.ExposedProblem)
 	}
 	c.header = http.Header{
 		"Accept":           {"application/json"},
@@ -331,8 +319,8 @@ var credentials = []struct {
 // the other headers of its kind.
 func withCredential(kind credentialKind, value string, others http.Header) Option {
 	return func(c *config) error {
-		if err := checkHeaderValue("the credential", value); err != nil {
-			return err
+		if problem := transport.HeaderValueProblem(value); problem != "" {
+			return invalid("the credential" + problem)
 		}
 		for _, known := range credentials {
 			if strings.HasPrefix(value, known.prefix) {
@@ -357,36 +345,3 @@ func withCredential(kind credentialKind, value string, others http.Header) Optio
 		return invalid("the credential does not begin with seam_, as Seam's do")
 	}
 }
-
-// checkHeaderValue refuses what cannot be a key or an ID in a header, without
-// quoting it.
-func checkHeaderValue(name, value string) error {
-	if value == "" {
-		return invalid(name + " is empty")
-	}
-	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return invalid(name + " has a space, a line break or another character that none has; was it cut out with too much?")
-	}
-	return nil
-}
-
-// loopback reports whether host is this machine, in a spelling for which net/http
-// asks no proxy.
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback() || host == "localhost"
-}
-
-// defaultTransport is shared by all clients that are given no http.Client. Their
-// requests go to one host, for which net/http by itself would keep no more than
-// two idle connections and so dial anew under load.
-var defaultTransport = sync.OnceValue(func() http.RoundTripper {
-	base, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultTransport // the program has put its own in place
-	}
-	pooled := base.Clone()
-	pooled.MaxIdleConns = 0 // no limit but the one below
-	pooled.MaxIdleConnsPerHost = 1024
-	return pooled
-})

@@ -78,9 +78,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/seam-go/seam/internal/transport"
 )
@@ -104,7 +102,7 @@ type Client struct {
 // notice a credential that Seam will refuse. Its errors match [ErrInvalidParams]
 // and never quote a credential.
 func NewClient(opts ...Option) (*Client, error) {
-	cfg := config{transport: defaultTransport(), timeout: defaultTimeout, maxRetries: defaultMaxRetries}
+	cfg := config{transport: transport.Default(), timeout: transport.DefaultTimeout, maxRetries: transport.DefaultMaxRetries}
 	err := cfg.apply(opts)
 	if err == nil && cfg.response != nil {
 		err = errSharedResponse
@@ -191,7 +189,7 @@ func (c *call) send(ctx context.Context, params any, stream bool, decode func(io
 		return nil
 	}
 	if answer.StatusCode == 0 {
-		return fmt.Errorf("seam: POST %s: %w%s", c.path, err, tries(answer.Attempts))
+		return fmt.Errorf("seam: POST %s: %w%s", c.path, err, transport.Tries(answer.Attempts))
 	}
 	return c.apiError(answer, err, params)
 }
@@ -221,11 +219,11 @@ func checkParams(params any) error {
 		switch value := fields.Field(i).Interface().(type) {
 		case string:
 			if value != "" {
-				problem = textProblem(value)
+				problem = transport.TextProblem(value)
 			}
 		case []string:
 			for _, text := range value {
-				problem = cmp.Or(problem, textProblem(text))
+				problem = cmp.Or(problem, transport.TextProblem(text))
 			}
 		case time.Time:
 			if year := value.Year(); year < 0 || year > 9999 {
@@ -237,14 +235,4 @@ func checkParams(params any) error {
 		}
 	}
 	return nil
-}
-
-func textProblem(text string) string {
-	if strings.TrimSpace(text) == "" {
-		return " is blank"
-	}
-	if !utf8.ValidString(text) {
-		return " is not valid UTF-8"
-	}
-	return ""
 }

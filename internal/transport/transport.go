@@ -236,6 +236,14 @@ func (b *brief) Error() string        { return b.text }
 func (b *brief) Is(target error) bool { return errors.Is(b.cause(), target) }
 func (b *brief) As(target any) bool   { return errors.As(b.cause(), target) }
 
+// Tries is the part of an error's text that says how often it was tried.
+func Tries(attempts int) string {
+	if attempts < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d attempts)", attempts)
+}
+
 // Brief makes one short line of what someone else wrote, for a log or an error:
 // its first 200 bytes, printable.
 func Brief(text string) string {
