@@ -20,7 +20,6 @@ package seamtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -29,6 +28,7 @@ import (
 	"time"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/loopback"
 )
 
 // TB is what the package needs of a [testing.TB].
@@ -53,8 +53,7 @@ type Server struct {
 	URL       string // for [seam.WithEndpoint]
 	Workspace        // the first one; see NewWorkspace
 
-	http    *http.Server
-	running sync.WaitGroup // the listener and each connection
+	http *loopback.Server
 
 	mu         sync.Mutex
 	workspaces []Workspace
@@ -69,25 +68,19 @@ type Server struct {
 // Start starts a server, which runs until its Close is called. Tests have
 // [NewServer]. The error is that of listening on a free port.
 func Start() (*Server, error) {
-	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return nil, fmt.Errorf("seamtest: %w", err)
-	}
-	s := &Server{URL: "http://" + listener.Addr().String(), devices: map[string]int{}}
+	s := &Server{devices: map[string]int{}}
 	s.Workspace = s.NewWorkspace()
-	s.http = &http.Server{
+	var err error
+	s.http, err = loopback.Start(&http.Server{
 		Handler: http.HandlerFunc(s.serve),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)
 		},
-		ConnState:         s.track,
-		ReadHeaderTimeout: time.Minute,
-	}
-	s.running.Go(func() {
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			panic("seamtest: " + err.Error()) // its listener is nobody else's
-		}
 	})
+	if err != nil {
+		return nil, fmt.Errorf("seamtest: %w", err)
+	}
+	s.URL = s.http.URL
 	return s, nil
 }
 
@@ -114,21 +107,7 @@ func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 
 // Close breaks all connections off and returns when nothing of the server runs
 // any more. It may be called more than once.
-func (s *Server) Close() {
-	_ = s.http.Close() // all it could tell is that a listener was closed already
-	s.running.Wait()
-}
-
-// track counts the connections that are served. A new one is counted while the
-// listener still runs, so that Close misses none.
-func (s *Server) track(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.running.Add(1)
-	case http.StateClosed: // after its handler has returned
-		s.running.Done()
-	}
-}
+func (s *Server) Close() { s.http.Close() }
 
 // connKey is where a request's context has its connection.
 type connKey struct{}
