@@ -139,7 +139,7 @@ func (c *call) log(ctx context.Context, retry bool) {
 	level := slog.LevelDebug
 	attrs := []slog.Attr{
 		slog.String("method", c.Method),
-		slog.String("url", c.URL),
+		slog.String("url", cmp.Or(c.LogURL, c.URL)),
 		slog.Int("attempt", c.answer.Attempts),
 	}
 	if c.answer.StatusCode != 0 {

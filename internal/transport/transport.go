@@ -31,8 +31,9 @@ const maxErrorBody = 1 << 20
 type Request struct {
 	Method string
 	URL    string
+	LogURL string      // stands for URL in logs, if that has what they must not
 	Header http.Header // shared by all calls and never changed
-	Body   []byte      // the bytes that every attempt sends
+	Body   []byte      // the bytes that every attempt sends; empty for none, which only a DELETE or GET may have
 
 	Retry      Retry
 	MaxRetries int
@@ -74,6 +75,8 @@ func Do(ctx context.Context, r *Request) (Answer, error) {
 	if ctx.Err() != nil {
 		return Answer{}, ended(ctx, nil)
 	}
+	// Without r.Body this is an empty body to net/http, and must not be nil or
+	// http.NoBody: over HTTP/2 such a request is sent again without end too.
 	req, err := retryablehttp.NewRequestWithContext(ctx, r.Method, r.URL, r.Body)
 	if err != nil {
 		return Answer{}, err
