@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/imkit/imkittest"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -29,6 +30,14 @@ func TestReadme(t *testing.T) {
 	_, err = srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane_doe"})
 	require.NoError(t, err)
 
+	other := imkittest.NewServer(t)
+	other.AddToken("jane_doe")
+	other.AddToken("jane_doe")
+	env := []string{
+		"SEAM_API_KEY=" + srv.APIKey, "SEAM_ENDPOINT=" + srv.URL,
+		"IMKIT_API_KEY=" + imkittest.APIKey, "IMKIT_ENDPOINT=" + other.URL,
+	}
+
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```\n(?:\n```\n(.*?)```)?").FindAllStringSubmatch(string(readme), -1)
 	require.NotEmpty(t, blocks)
 	for _, block := range blocks {
@@ -37,7 +46,7 @@ func TestReadme(t *testing.T) {
 		if strings.Contains(source, "func Test") {
 			file, command = "main_test.go", "test"
 		}
-		got := runGo(t, newModule(t, file, source), []string{"SEAM_API_KEY=" + srv.APIKey, "SEAM_ENDPOINT=" + srv.URL}, command, ".")
+		got := runGo(t, newModule(t, file, source), env, command, ".")
 		if output != "" {
 			assert.Equal(t, output, got)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/imkit"
 )
 
 // TestLastFailureComesBack sees that what ends a call is told, not what went
@@ -461,6 +462,12 @@ func TestStreamsThatAreReset(t *testing.T) {
 				}
 				assert.Equal(t, want, requests.Load(), op.name)
 			}
+			requests.Store(0)
+			other, err := imkit.NewClient(server.URL, "key", imkit.WithHTTPClient(&http.Client{Transport: transport}))
+			require.NoError(t, err)
+			_, err = other.Tokens.RevokeAll(t.Context(), "1")
+			require.Error(t, err)
+			assert.Equal(t, int64(3), requests.Load(), "a request without a body")
 		})
 	}
 }

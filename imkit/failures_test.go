@@ -1,0 +1,358 @@
+package imkit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam/imkit"
+)
+
+// with adds a header to an answer.
+func (f attempt) with(name, value string) attempt {
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := f(req)
+		resp.Header.Set(name, value)
+		return resp, err
+	}
+}
+
+// cut answers with the begin of a body.
+func cut(status int, begin string) attempt {
+	return func(*http.Request) (*http.Response, error) {
+		body := io.MultiReader(strings.NewReader(begin), iotest.ErrReader(io.ErrUnexpectedEOF))
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(body)}, nil
+	}
+}
+
+// faults are what may go wrong with either operation, for as long as it is tried.
+var faults = []struct {
+	name    string
+	attempt attempt
+	want    *imkit.Error // nil if there was no answer
+	is      error
+	text    string // of the error, after what was called
+}{
+	{
+		name:    "RC beside a success",
+		attempt: answers(200, `{"RC": 7, "RM": "no such client"}`),
+		want:    &imkit.Error{StatusCode: 200, Code: 7, Message: "no such client", Attempts: 1},
+		text:    "200 OK: RC 7: no such client",
+	},
+	{
+		name:    "negative RC with tokens beside it",
+		attempt: answers(200, `{"RC": -1, "RM": "half done", "result": {"data": [{"token": "a"}]}}`),
+		want:    &imkit.Error{StatusCode: 200, Code: -1, Message: "half done", Attempts: 1},
+		text:    "200 OK: RC -1: half done",
+	},
+	{
+		name:    "RC with a result of the wrong type",
+		attempt: answers(200, `{"result": "none", "RC": 7}`),
+		want:    &imkit.Error{StatusCode: 200, Code: 7, Attempts: 1},
+		text:    "200 OK: RC 7",
+	},
+	{
+		name:    "RC beside a failure",
+		attempt: answers(401, `{"RC": 401, "RM": "bad key"}`),
+		want:    &imkit.Error{StatusCode: 401, Code: 401, Message: "bad key", Attempts: 1},
+		text:    "401 Unauthorized: RC 401: bad key",
+	},
+	{
+		name:    "RC 0 beside a failure",
+		attempt: answers(403, `{"RC": 0, "RM": "OK", "result": {"data": []}}`),
+		want:    &imkit.Error{StatusCode: 403, Message: "OK", Attempts: 1},
+		text:    "403 Forbidden: OK",
+	},
+	{
+		name:    "RC of the wrong type beside a failure",
+		attempt: answers(400, `{"RC": "bad", "RM": "no"}`),
+		want:    &imkit.Error{StatusCode: 400, Message: "no", Attempts: 1},
+		text:    "400 Bad Request: no",
+	},
+	{
+		name:    "RC of the wrong type",
+		attempt: answers(200, `{"RC": "0", "result": {"data": []}}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer cannot be decoded: RC has a value of the wrong type",
+	},
+	{
+		name:    "no RC",
+		attempt: answers(200, `{"RM": "OK", "result": {"data": []}}`),
+		want:    &imkit.Error{StatusCode: 200, Message: "OK", Attempts: 1},
+		text:    "200 OK: OK: answer has no RC",
+	},
+	{
+		name:    "null RC",
+		attempt: answers(200, `{"RC": null, "result": {"data": []}}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer has no RC",
+	},
+	{
+		name:    "null",
+		attempt: answers(200, `null`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer has no RC",
+	},
+	{
+		name:    "no result",
+		attempt: answers(200, `{"RC": 0}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer has no list of tokens",
+	},
+	{
+		name:    "null result",
+		attempt: answers(200, `{"RC": 0, "result": null}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer has no list of tokens",
+	},
+	{
+		name:    "result of the wrong type",
+		attempt: answers(200, `{"RC": 0, "result": []}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer cannot be decoded: result has a value of the wrong type",
+	},
+	{
+		name:    "no data",
+		attempt: answers(200, `{"RC": 0, "result": {}}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer has no list of tokens",
+	},
+	{
+		name:    "null data",
+		attempt: answers(200, `{"RC": 0, "result": {"data": null}}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer has no list of tokens",
+	},
+	{
+		name:    "data of the wrong type",
+		attempt: answers(200, `{"RC": 0, "result": {"data": {"token": "a"}}}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer cannot be decoded: result.data has a value of the wrong type",
+	},
+	{
+		name:    "null token",
+		attempt: answers(200, `{"RC": 0, "result": {"data": [{"token": "a"}, null]}}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer has a token without its text",
+	},
+	{
+		name:    "time that is none",
+		attempt: answers(200, `{"RC": 0, "result": {"data": [{"token": "a", "createdAt": "secret"}]}}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer cannot be decoded: a time is malformed",
+	},
+	{
+		name:    "empty 200",
+		attempt: answers(200, ""),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer cannot be decoded: unexpected end of JSON input",
+	},
+	{
+		name:    "204",
+		attempt: answers(204, ""),
+		want:    &imkit.Error{StatusCode: 204, Attempts: 1},
+		text:    "204 No Content: answer cannot be decoded: unexpected end of JSON input",
+	},
+	{
+		name:    "200 HTML",
+		attempt: answers(200, "<html>Welcome to the hotel's network</html>"),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer cannot be decoded: invalid character '<' looking for beginning of value",
+	},
+	{
+		name:    "two answers",
+		attempt: answers(200, nothing+nothing),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: answer cannot be decoded: invalid character '{' after top-level value",
+	},
+	{
+		name:    "redirect",
+		attempt: answers(307, "").with("Location", "https://elsewhere.test/"),
+		want:    &imkit.Error{StatusCode: 307, Attempts: 1},
+		text:    "307 Temporary Redirect",
+	},
+	{
+		name:    "status that net/http has no name for",
+		attempt: answers(499, ""),
+		want:    &imkit.Error{StatusCode: 499, Attempts: 1},
+		text:    "499",
+	},
+	{
+		name:    "502 HTML",
+		attempt: answers(502, "<html>\n<h1>Bad Gateway</h1>"+strings.Repeat("x", 3<<20)),
+		want:    &imkit.Error{StatusCode: 502, Message: "<html> <h1>Bad Gateway</h1>" + strings.Repeat("x", 173) + "…", Attempts: 3},
+		text:    "502 Bad Gateway: <html> <h1>Bad Gateway</h1>" + strings.Repeat("x", 173) + "… (3 attempts)",
+	},
+	{
+		name:    "500",
+		attempt: answers(500, `{"RC": 1, "RM": "down"}`),
+		want:    &imkit.Error{StatusCode: 500, Code: 1, Message: "down", Attempts: 3},
+		text:    "500 Internal Server Error: RC 1: down (3 attempts)",
+	},
+	{
+		name:    "429 with a wait",
+		attempt: answers(429, `{"RC": 1}`).with("Retry-After", "7"),
+		want:    &imkit.Error{StatusCode: 429, Code: 1, Message: `{"RC": 1}`, RetryAfter: 7 * time.Second, Attempts: 3},
+		text:    `429 Too Many Requests: RC 1: {"RC": 1} (retry after 7s) (3 attempts)`,
+	},
+	{
+		name:    "429 with a wait that is too long",
+		attempt: answers(429, "").with("Retry-After", "61"),
+		want:    &imkit.Error{StatusCode: 429, RetryAfter: 61 * time.Second, Attempts: 1},
+		text:    "429 Too Many Requests (retry after 1m1s)",
+	},
+	{
+		name:    "cut body",
+		attempt: cut(200, `{"RC": 0, "RM": "OK", "result": {"data": [`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 3},
+		is:      io.ErrUnexpectedEOF,
+		text:    "200 OK: unexpected EOF (3 attempts)",
+	},
+	{
+		name:    "cut body that says no before",
+		attempt: cut(200, `{"RC": 7}`),
+		want:    &imkit.Error{StatusCode: 200, Attempts: 3},
+		is:      io.ErrUnexpectedEOF,
+		text:    "200 OK: unexpected EOF (3 attempts)",
+	},
+	{
+		name:    "cut body of a failure",
+		attempt: cut(403, `{"RC": 4`),
+		want:    &imkit.Error{StatusCode: 403, Message: `{"RC": 4`, Attempts: 3},
+		is:      io.ErrUnexpectedEOF,
+		text:    `403 Forbidden: {"RC": 4: unexpected EOF (3 attempts)`,
+	},
+	{
+		name:    "no connection",
+		attempt: fails(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
+		is:      syscall.ECONNREFUSED,
+		text:    "dial: connection refused (3 attempts)",
+	},
+	{
+		name:    "no such host",
+		attempt: fails(&net.DNSError{Name: "imkit.test", Err: "no such host", IsNotFound: true}),
+		text:    "lookup imkit.test: no such host",
+	},
+	{
+		name: "no answer in time",
+		attempt: func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		},
+		is:   context.DeadlineExceeded,
+		text: "timed out after 5s: context deadline exceeded (3 attempts)",
+	},
+}
+
+// TestFaults has every fault happen to both operations, with a clock that does
+// not wait.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, fault := range faults {
+		for name, call := range operations {
+			t.Run(fault.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					requests := 0
+					client, err := imkit.NewClient("https://imkit.test", apiKey, imkit.WithHTTPClient(&http.Client{
+						Timeout: 5 * time.Second,
+						Transport: attempt(func(req *http.Request) (*http.Response, error) {
+							requests++
+							return fault.attempt(req)
+						}),
+					}))
+					require.NoError(t, err)
+					tokens, err := call(t.Context(), client, clientID)
+					assert.Nil(t, tokens)
+					require.EqualError(t, err, "imkit: DELETE /admin/clients/:client-id/token: "+fault.text)
+					if fault.is != nil {
+						require.ErrorIs(t, err, fault.is)
+					}
+					require.ErrorIs(t, fmt.Errorf("sign out: %w", err), err)
+					got, ok := errors.AsType[*imkit.Error](err)
+					require.Equal(t, fault.want != nil, ok)
+					if ok {
+						assert.Equal(t, fault.want.Attempts, requests)
+						assert.Empty(t, cmp.Diff(fault.want, got, cmpopts.IgnoreUnexported(imkit.Error{})))
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestSecondAttemptSucceeds, and is all that comes back.
+func TestSecondAttemptSucceeds(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]attempt{
+		"503":        answers(503, `{"RC": 5, "RM": "down", "result": {"data": [{"token": "old"}]}}`),
+		"cut body":   cut(200, `{"RC": 0, "result": {"data": [{"token": "old"}]}}`),
+		"lost":       fails(io.ErrUnexpectedEOF),
+		"rate limit": answers(429, "").with("Retry-After", "60"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				script := []attempt{first, answers(200, `{"RC": 0, "result": {"data": [{"token": "new"}]}}`)}
+				var sent []string
+				tokens, err := offline(t, func(req *http.Request) (*http.Response, error) {
+					body, err := io.ReadAll(req.Body)
+					require.NoError(t, err)
+					sent = append(sent, string(body))
+					now := script[0]
+					script = script[1:]
+					return now(req)
+				}).Tokens.Revoke(t.Context(), clientID, token)
+				require.NoError(t, err)
+				assert.Equal(t, []imkit.Token{{Token: "new"}}, tokens)
+				assert.Equal(t, []string{`{"token":"test-token$123"}`, `{"token":"test-token$123"}`}, sent)
+			})
+		})
+	}
+}
+
+// TestContext ends calls before, during and between their attempts.
+func TestContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := offline(t, answers(200, nothing)).Tokens.RevokeAll(ended, clientID)
+		require.ErrorIs(t, err, context.Canceled)
+		require.EqualError(t, err, "imkit: DELETE /admin/clients/:client-id/token: context canceled")
+
+		for name, attempt := range map[string]attempt{
+			"during": func(req *http.Request) (*http.Response, error) {
+				<-req.Context().Done()
+				return nil, req.Context().Err()
+			},
+			"between": answers(429, "").with("Retry-After", "50"),
+		} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(20*time.Second, func() { cancel(errors.New("shut\ndown")) })
+			_, err := offline(t, attempt).Tokens.RevokeAll(ctx, clientID)
+			require.ErrorIs(t, err, context.Canceled, name)
+			assert.Contains(t, err.Error(), "context canceled: shut")
+			answer, ok := errors.AsType[*imkit.Error](err)
+			assert.Equal(t, name == "between", ok)
+			if ok {
+				assert.Equal(t, 429, answer.StatusCode)
+				assert.NotContains(t, err.Error(), "\n", "one line")
+			}
+		}
+	})
+}

@@ -1,0 +1,299 @@
+package imkit_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/imkit"
+	"github.com/seam-go/seam/imkit/imkittest"
+)
+
+// The key, client and token of the documents' own request.
+const (
+	apiKey   = "2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk="
+	clientID = "1485248560558}"
+	token    = "test-token$123"
+)
+
+const nothing = `{"RC": 0, "RM": "OK", "result": {"data": []}}`
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// attempt is what a transport without a network does with a request.
+type attempt func(*http.Request) (*http.Response, error)
+
+func (f attempt) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func answers(status int, body string) attempt {
+	return func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+	}
+}
+
+func fails(err error) attempt {
+	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+// offline makes a client over a transport without a network.
+func offline(tb testing.TB, f attempt, opts ...imkit.Option) *imkit.Client {
+	tb.Helper()
+	client, err := imkit.NewClient("https://imkit.test", apiKey, append(opts, imkit.WithHTTPClient(&http.Client{Transport: f}))...)
+	require.NoError(tb, err)
+	return client
+}
+
+// operations are what both have in common.
+var operations = map[string]func(ctx context.Context, client *imkit.Client, clientID string) ([]imkit.Token, error){
+	"Revoke": func(ctx context.Context, client *imkit.Client, clientID string) ([]imkit.Token, error) {
+		return client.Tokens.Revoke(ctx, clientID, token)
+	},
+	"RevokeAll": func(ctx context.Context, client *imkit.Client, clientID string) ([]imkit.Token, error) {
+		return client.Tokens.RevokeAll(ctx, clientID)
+	},
+}
+
+// TestRequests holds what arrives at a server against requests written by hand.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	common := http.Header{
+		"Accept":          {"application/json"},
+		"Accept-Encoding": {"gzip"}, // net/http's
+		"Im-Api-Key":      {"2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk="},
+		"User-Agent":      {"seam-go/" + seam.Version},
+	}
+	withBody := common.Clone()
+	withBody.Set("Content-Type", "application/json")
+	withBody.Set("Content-Length", "26")
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		for name, want := range map[string]struct {
+			header http.Header
+			body   string
+		}{
+			"Revoke":    {withBody, `{"token":"test-token$123"}`},
+			"RevokeAll": {common, ""},
+		} {
+			t.Run(name+" over "+protocol, func(t *testing.T) {
+				t.Parallel()
+				requests := 0
+				server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					requests++
+					assert.Equal(t, protocol, r.Proto)
+					assert.Equal(t, http.MethodDelete, r.Method)
+					assert.Equal(t, "/admin/clients/1485248560558%7D/token", r.RequestURI)
+					assert.Empty(t, cmp.Diff(want.header, r.Header))
+					if protocol == "HTTP/1.1" { // HTTP/2 tells an empty body by its end alone
+						assert.Equal(t, int64(len(want.body)), r.ContentLength)
+					}
+					assert.Empty(t, r.TransferEncoding)
+					body, err := io.ReadAll(r.Body)
+					assert.NoError(t, err)
+					assert.Equal(t, want.body, string(body))
+					_, _ = io.WriteString(w, nothing)
+				}))
+				server.EnableHTTP2 = protocol == "HTTP/2.0"
+				server.StartTLS()
+				defer server.Close()
+				client, err := imkit.NewClient(server.URL, apiKey, imkit.WithHTTPClient(server.Client()))
+				require.NoError(t, err)
+				tokens, err := operations[name](t.Context(), client, clientID)
+				require.NoError(t, err)
+				assert.Equal(t, []imkit.Token{}, tokens)
+				assert.Equal(t, 1, requests)
+			})
+		}
+	}
+}
+
+// TestDocumentedAnswer decodes what the documents show.
+func TestDocumentedAnswer(t *testing.T) {
+	t.Parallel()
+	body, err := os.ReadFile("../testdata/imkit/revoked.json")
+	require.NoError(t, err)
+	want := []imkit.Token{
+		{
+			Token: "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpZCI6InNzcyIsIm5pY2tuYW1lIjoiU1NTIiwiYXZhdGFyVXJsIjoi" +
+				"aHR0cDovL2xvcmVtZmxpY2tyLmNvbS8yNDAvMjQwL3N0eWxlPzE1OTE4NTg5ODkiLCJleHAiOjE1OTI0NjM3ODksImlhdCI6MTU5" +
+				"MTg1ODk4OX0.bu8q6pZAHfJT2ut-AVlwhoJ2kIVoJUcJbmE2jsJT-u8",
+			CreatedAt: time.Date(2020, 6, 11, 7, 3, 9, 831e6, time.UTC),
+			UpdatedAt: time.Date(2020, 6, 11, 7, 3, 9, 831e6, time.UTC),
+			ExpiresAt: time.Date(2020, 6, 18, 7, 3, 9, 830e6, time.UTC),
+		},
+		{
+			Token: "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpZCI6InNzcyIsIm5pY2tuYW1lIjoiU1NTIiwiYXZhdGFyVXJsIjoi" +
+				"aHR0cDovL2xvcmVtZmxpY2tyLmNvbS8yNDAvMjQwL3N0eWxlPzE1OTE4NTg5OTAiLCJleHAiOjE1OTI0NjM3OTAsImlhdCI6MTU5" +
+				"MTg1ODk5MH0.qaPLz00M-u6XNj4UQzcPUG5N5T_qKI3Hms_AfmXt9UY",
+			CreatedAt: time.Date(2020, 6, 11, 7, 3, 10, 537e6, time.UTC),
+			UpdatedAt: time.Date(2020, 6, 11, 7, 3, 10, 537e6, time.UTC),
+			ExpiresAt: time.Date(2020, 6, 18, 7, 3, 10, 537e6, time.UTC),
+		},
+	}
+	for name, call := range operations {
+		tokens, err := call(t.Context(), offline(t, answers(http.StatusOK, string(body))), clientID)
+		require.NoError(t, err, name)
+		assert.Empty(t, cmp.Diff(want, tokens), name)
+	}
+}
+
+// TestLenientDecoding takes answers that differ from the documents in what does
+// not matter.
+func TestLenientDecoding(t *testing.T) {
+	t.Parallel()
+	expires := time.Date(2020, 6, 18, 7, 3, 9, 830e6, time.UTC)
+	for body, want := range map[string]imkit.Token{
+		`{"token": "a"}`: {Token: "a"},
+		`{"token": "a", "createdAt": null, "expirationDate": null, "expirationDateMS": null}`:   {Token: "a"},
+		`{"token": "a", "expirationDateMS": 1592463789830}`:                                     {Token: "a", ExpiresAt: expires},
+		`{"token": "a", "expirationDate": "2020-06-18T07:03:09.830Z", "expirationDateMS": 1}`:   {Token: "a", ExpiresAt: expires},
+		`{"token": "a", "expirationDate": "2020-06-18T09:03:09.830+02:00", "client": {"b": 1}}`: {Token: "a", ExpiresAt: expires},
+	} {
+		tokens, err := offline(t, answers(http.StatusCreated, `{"RC": 0, "more": [], "result": {"data": [`+body+`], "more": 1}}`)).
+			Tokens.RevokeAll(t.Context(), clientID)
+		require.NoError(t, err, body)
+		assert.Empty(t, cmp.Diff([]imkit.Token{want}, tokens), body)
+		assert.NotSame(t, time.Local, tokens[0].ExpiresAt.Location(), body)
+	}
+}
+
+// TestRefusedParams lists what is refused before anything is sent.
+func TestRefusedParams(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		t.Error("a request was sent")
+		return nil, io.ErrUnexpectedEOF
+	})
+	for id, want := range map[string]string{
+		"":            "the client ID is blank",
+		"\t\n":        "the client ID is blank",
+		"\u00a0":      "the client ID is blank",
+		"jane\xff":    "the client ID is not valid UTF-8",
+		".":           "the client ID has a . or .. that could be taken for a step in the path",
+		"..":          "the client ID has a . or .. that could be taken for a step in the path",
+		"../jane":     "the client ID has a . or .. that could be taken for a step in the path",
+		"jane/.":      "the client ID has a . or .. that could be taken for a step in the path",
+		"jane/../joe": "the client ID has a . or .. that could be taken for a step in the path",
+		`jane\..\joe`: "the client ID has a . or .. that could be taken for a step in the path",
+	} {
+		for name, call := range operations {
+			tokens, err := call(t.Context(), client, id)
+			require.ErrorIs(t, err, imkit.ErrInvalidParams)
+			require.EqualError(t, err, "imkit: Tokens."+name+": "+want)
+			assert.Nil(t, tokens)
+		}
+	}
+	for token, want := range map[string]string{
+		"":      "the token is blank",
+		" ":     "the token is blank",
+		"a\xff": "the token is not valid UTF-8",
+	} {
+		_, err := client.Tokens.Revoke(t.Context(), clientID, token)
+		require.ErrorIs(t, err, imkit.ErrInvalidParams)
+		require.EqualError(t, err, "imkit: Tokens.Revoke: "+want)
+	}
+}
+
+// TestRefusedOptions lists what cannot make a client.
+func TestRefusedOptions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, endpoint, apiKey string
+		option                 imkit.Option
+		want                   string
+	}{
+		{name: "no endpoint, nor a key", want: "the endpoint must be a URL such as https://imkit.example.com"},
+		{name: "key and endpoint in each other's place", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint must be a URL such as https://imkit.example.com"},
+		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint must not have a user or password; the API key stands beside it"},
+		{name: "query", endpoint: "https://imkit.test?key=secret", apiKey: apiKey, want: "the endpoint must not have a query or a fragment"},
+		{name: "no key", endpoint: "https://imkit.test", want: "the API key is empty"},
+		{name: "key with a line break", endpoint: "https://imkit.test", apiKey: "secret\n", want: "the API key has a space, a line break or another character that none has; was it cut out with too much?"},
+		{name: "plain http", endpoint: "http://104.199.197.188:3100", apiKey: apiKey, want: "the endpoint must be https, as plain http would show the credential to the network; WithInsecureHTTP allows it all the same"},
+		{name: "no http.Client", endpoint: "https://imkit.test", apiKey: apiKey, option: imkit.WithHTTPClient(nil), want: "the http.Client is nil; leave WithHTTPClient out for the default one"},
+		{name: "no option", endpoint: "https://imkit.test", apiKey: apiKey, want: "an Option is nil"},
+		{name: "the first of two", endpoint: "https://imkit.test", option: imkit.WithHTTPClient(nil), want: "the API key is empty"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			opts := []imkit.Option{tt.option}
+			if tt.option == nil && tt.name != "no option" {
+				opts = nil
+			}
+			client, err := imkit.NewClient(tt.endpoint, tt.apiKey, opts...)
+			require.ErrorIs(t, err, imkit.ErrInvalidParams)
+			require.EqualError(t, err, "imkit: NewClient: "+tt.want)
+			assert.Nil(t, client)
+		})
+	}
+}
+
+// TestEndpointsThatAreReached says where requests go.
+func TestEndpointsThatAreReached(t *testing.T) {
+	t.Parallel()
+	for endpoint, want := range map[string]string{
+		"https://imkit.test":               "https://imkit.test/admin/clients/a%2Fb/token",
+		"https://imkit.test/chat%2Fapi/1/": "https://imkit.test/chat%2Fapi/1/admin/clients/a%2Fb/token",
+		"http://localhost:3100":            "http://localhost:3100/admin/clients/a%2Fb/token",
+		"http://104.199.197.188:3100":      "http://104.199.197.188:3100/admin/clients/a%2Fb/token",
+	} {
+		client, err := imkit.NewClient(endpoint, apiKey, imkit.WithInsecureHTTP(), imkit.WithHTTPClient(&http.Client{
+			Transport: attempt(func(req *http.Request) (*http.Response, error) {
+				assert.Equal(t, want, req.URL.String())
+				return answers(http.StatusOK, nothing)(req)
+			}),
+		}))
+		require.NoError(t, err)
+		_, err = client.Tokens.RevokeAll(t.Context(), "a/b")
+		require.NoError(t, err)
+	}
+}
+
+// TestHTTPClient takes over what it says, and leaves the rest alone.
+func TestHTTPClient(t *testing.T) {
+	t.Parallel()
+	srv := imkittest.NewServer(t)
+	srv.AddToken(clientID)
+	_, err := srv.Client(t, imkit.WithHTTPClient(&http.Client{})).Tokens.RevokeAll(t.Context(), clientID)
+	require.NoError(t, err, "nil is net/http's default transport")
+	assert.Len(t, srv.Requests(), 1)
+}
+
+// TestLogs holds the lines of a call that is tried again against what they may
+// say: neither key nor token nor client.
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // for a clock that does not wait
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "retry_in" {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		script := []attempt{answers(http.StatusServiceUnavailable, ""), fails(fmt.Errorf("lost %s %s", apiKey, token)), answers(http.StatusOK, nothing)}
+		client := offline(t, func(req *http.Request) (*http.Response, error) {
+			now := script[0]
+			script = script[1:]
+			return now(req)
+		}, imkit.WithLogger(logger))
+		_, err := client.Tokens.Revoke(t.Context(), clientID, token)
+		require.NoError(t, err)
+		const url = "msg=\"HTTP request\" method=DELETE url=https://imkit.test/admin/clients/:client-id/token "
+		assert.Equal(t, "level=WARN "+url+"attempt=1 status=503\n"+
+			"level=WARN "+url+"attempt=2 error=\"lost REDACTED REDACTED\"\n"+
+			"level=DEBUG "+url+"attempt=3 status=200\n", log.String())
+	})
+}

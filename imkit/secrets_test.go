@@ -1,0 +1,173 @@
+package imkit_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam/imkit"
+	"github.com/seam-go/seam/imkit/imkittest"
+)
+
+const somebodys = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6InNzcyJ9.bu8q6pZAHfJT2ut-AVlwhoJ2kIVoJUcJbmE2jsJT"
+
+// leaks returns the secrets that a text has, in hex and as numbers too.
+func leaks(text string) []string {
+	var found []string
+	for _, secret := range []string{apiKey, token, somebodys} {
+		for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")} {
+			if strings.Contains(text, form) {
+				found = append(found, secret)
+			}
+		}
+	}
+	return found
+}
+
+// printed prints a value in each way that asks it.
+func printed(t *testing.T, value any) string {
+	t.Helper()
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
+		fmt.Fprintf(&out, verb+"\n", value)
+	}
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+		slog.New(handler).LogAttrs(context.Background(), slog.LevelInfo, "value", slog.Any("value", value))
+	}
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	return out.String() + string(text)
+}
+
+// recorder keeps what testify prints, which follows pointers and calls no methods.
+type recorder struct{ text string }
+
+func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) }
+
+func diffed(value any) string {
+	var diff recorder
+	assert.Equal(&diff, recorder{}, value)
+	return diff.text
+}
+
+// told is all that a request says, and a token that only the server knows.
+func told(req *http.Request) string {
+	text := fmt.Sprint(req.Header, " ", somebodys)
+	if req.Body != nil {
+		sent, err := io.ReadAll(req.Body)
+		text += fmt.Sprint(string(sent), err)
+	}
+	return text
+}
+
+// echo is a server that puts all that it was told into its answer.
+func echo(status int, shape string) attempt {
+	return func(req *http.Request) (*http.Response, error) {
+		quoted, err := json.Marshal(told(req))
+		if err != nil {
+			return nil, err
+		}
+		return answers(status, strings.ReplaceAll(shape, "ECHO", string(quoted)))(req)
+	}
+}
+
+// TestErrorsAndLogsHideSecrets calls a server that repeats all secrets, and looks
+// for them in all prints of what comes back.
+func TestErrorsAndLogsHideSecrets(t *testing.T) {
+	t.Parallel()
+	for kind, attempt := range map[string]attempt{
+		"RM":              echo(400, `{"RC": 1, "RM": ECHO}`),
+		"RM of a success": echo(200, `{"RC": 1, "RM": ECHO}`),
+		"another body":    echo(502, `<html>ECHO</html>`),
+		"wrong type":      echo(200, `{"RC": ECHO, "RM": ECHO, "result": {"data": [ECHO]}}`),
+		"time":            echo(200, `{"RC": 0, "result": {"data": [{"token": ECHO, "createdAt": ECHO}]}}`),
+		"transport": func(req *http.Request) (*http.Response, error) {
+			return nil, errors.New("malformed HTTP response: " + told(req))
+		},
+	} {
+		for name, call := range operations {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var log bytes.Buffer
+					logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+					client := offline(t, attempt, imkit.WithLogger(logger))
+					_, err := call(t.Context(), client, "client-of-jane")
+					require.Error(t, err)
+					assert.Empty(t, leaks(log.String()))
+					assert.NotContains(t, log.String(), "client-of-jane")
+					assert.Contains(t, log.String(), "level=")
+					for _, value := range []any{client, *client, client.Tokens, *client.Tokens, err, errors.Unwrap(err)} {
+						assert.Empty(t, leaks(printed(t, value)+diffed(value)), "%T", value)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestMask says what becomes of a message.
+func TestMask(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ token, message, want string }{
+		{token, "no test-token$123 of " + apiKey, "no REDACTED of REDACTED"},
+		{`a"b&c`, `no a"b&c, or "a\"b\u0026c"`, `no REDACTED, or "REDACTED"`},
+		{token, "no " + somebodys + ", no xeyJa.b.c", "no REDACTED, no xeyJa.b.c"},
+		{strings.Repeat("t", 2<<20), "long", "long"},
+		{token, strings.Repeat("x", 190) + token, strings.Repeat("x", 190) + "REDACTED"},
+		{token, strings.Repeat("x", 195) + token, strings.Repeat("x", 195) + "REDAC…"},
+		{token, "two\nlines", "two lines"},
+	} {
+		body, err := json.Marshal(map[string]any{"RC": 1, "RM": tt.message})
+		require.NoError(t, err)
+		_, err = offline(t, answers(http.StatusOK, string(body))).Tokens.Revoke(t.Context(), clientID, tt.token)
+		answer, ok := errors.AsType[*imkit.Error](err)
+		require.True(t, ok)
+		assert.Equal(t, tt.want, answer.Message)
+	}
+}
+
+// TestPrintedClientHidesItsKey after a call over net/http, whose buffers hold
+// what was sent.
+func TestPrintedClientHidesItsKey(t *testing.T) {
+	t.Parallel()
+	srv := imkittest.NewServer(t)
+	client := srv.Client(t)
+	_, err := client.Tokens.RevokeAll(t.Context(), clientID)
+	require.NoError(t, err)
+	for _, value := range []any{client, *client, client.Tokens, *client.Tokens} {
+		assert.NotContains(t, printed(t, value)+diffed(value), imkittest.APIKey)
+	}
+}
+
+// TestPrintedTokenHidesItsText prints a token, and what holds one.
+func TestPrintedTokenHidesItsText(t *testing.T) {
+	t.Parallel()
+	revoked := imkit.Token{Token: somebodys, CreatedAt: time.Date(2020, 6, 11, 7, 3, 9, 831e6, time.UTC)}
+	for _, value := range []any{
+		revoked, &revoked, []imkit.Token{revoked}, map[string]*imkit.Token{"a": &revoked}, struct{ T imkit.Token }{revoked},
+	} {
+		text := printed(t, value)
+		assert.Empty(t, leaks(text), "%T", value)
+		assert.Contains(t, text, "REDACTED")
+	}
+	assert.Contains(t, fmt.Sprint(revoked), "2020-06-11")
+	assert.NotContains(t, fmt.Sprint(imkit.Token{}), "REDACTED", "there is nothing to hide")
+
+	text, err := json.Marshal(revoked)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"token": "REDACTED", "createdAt": "2020-06-11T07:03:09.831Z",
+		"updatedAt": "0001-01-01T00:00:00Z", "expirationDate": "0001-01-01T00:00:00Z"}`, string(text))
+}
