@@ -3,14 +3,17 @@ package seamtest_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/seamtest"
+	"github.com/seam-go/seam/webhook"
 )
 
 // signIn is a handler as a backend may have one: it gives a user's browser the
@@ -84,4 +87,54 @@ func ExampleServer_Fail() {
 	// 200 after 2 requests
 	// 502
 	// 200
+}
+
+// A receiver of webhooks is tested with what a deletion sends to it.
+func ExampleServer_AddWebhook() {
+	var t test // in a test of your own: its *testing.T
+	defer t.end()
+	srv := seamtest.NewServer(&t)
+	verifier, err := webhook.NewVerifier(srv.WebhookSecret)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	receiver := httptest.NewServer(verifier.Handler(func(_ context.Context, event webhook.Event) error {
+		fmt.Println(event.EventType, event.ClientSessionDeleted.ClientSessionID)
+		return nil
+	}, nil))
+	defer receiver.Close()
+	srv.AddWebhook(receiver.URL)
+
+	sessions := srv.Client(&t).ClientSessions
+	session, err := sessions.Create(context.Background(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane_doe"})
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := sessions.Delete(context.Background(), session.ClientSessionID); err != nil {
+		t.Fatalf("%v", err)
+	}
+	for _, delivery := range srv.Deliveries() { // which waits for them
+		fmt.Println("answered", delivery.StatusCode)
+	}
+	// Output:
+	// client_session.deleted 00000001-0000-4000-8000-000000000000
+	// answered 204
+}
+
+// A receiver is tested with an event of any type, with or without a server.
+func ExampleSignWebhook() {
+	const secret = "whsec_c29tZSBzZWNyZXQgb2YgdGhlIHRlc3Rz"
+	verifier, err := webhook.NewVerifier(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	body := `{"event_id": "event_1", "event_type": "device.connected", "device_id": "device_1"}`
+
+	event, err := verifier.Verify([]byte(body), seamtest.SignWebhook(secret, "msg_1", time.Now(), []byte(body)))
+	fmt.Println(event.EventType, event.MessageID, err)
+	_, err = verifier.Verify([]byte(body), seamtest.SignWebhook(secret, "msg_1", time.Now().Add(-time.Hour), []byte(body)))
+	fmt.Println(errors.Is(err, webhook.ErrInvalidTimestamp))
+	// Output:
+	// device.connected msg_1 <nil>
+	// true
 }

@@ -10,6 +10,9 @@
 //		…
 //	}
 //
+// It also tells webhooks of deleted sessions: see [Server.AddWebhook], and
+// [SignWebhook] for other events.
+//
 // What it knows and refuses is modelled on the vendor's documents and on the
 // vendor's own fake server. Where those are silent it does the following. A
 // revoked session is found no more, but can be revoked again and deleted. An
@@ -45,6 +48,7 @@ type Workspace struct {
 	APIKey              string
 	PublishableKey      string // may make empty sessions, and nothing else
 	PersonalAccessToken string // needs the WorkspaceID beside it
+	WebhookSecret       string // signs the events that are sent to webhooks
 }
 
 // Server is a Seam API on this machine's loopback. Its methods are safe for
@@ -53,7 +57,8 @@ type Server struct {
 	URL       string // for [seam.WithEndpoint]
 	Workspace        // the first one; see NewWorkspace
 
-	http *loopback.Server
+	http    *loopback.Server
+	running sync.WaitGroup // deliveries
 
 	mu         sync.Mutex
 	workspaces []Workspace
@@ -63,6 +68,15 @@ type Server struct {
 	ahead      time.Duration  // of the real clock
 	requests   []Request
 	faults     []*Fault
+
+	closing    context.Context // ends with Close, as deliveries do
+	close      context.CancelFunc
+	webhooks   []string  // URLs
+	events     int       // how many there ever were
+	messages   []message // still to be delivered
+	delivering bool
+	delivered  *sync.Cond // when no more are
+	deliveries []Delivery
 }
 
 // Start starts a server, which runs until its Close is called. Tests have
@@ -70,6 +84,8 @@ type Server struct {
 func Start() (*Server, error) {
 	s := &Server{devices: map[string]int{}}
 	s.Workspace = s.NewWorkspace()
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.delivered = sync.NewCond(&s.mu)
 	var err error
 	s.http, err = loopback.Start(&http.Server{
 		Handler: http.HandlerFunc(s.serve),
@@ -105,9 +121,13 @@ func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 	return client
 }
 
-// Close breaks all connections off and returns when nothing of the server runs
-// any more. It may be called more than once.
-func (s *Server) Close() { s.http.Close() }
+// Close breaks all connections and deliveries off and returns when nothing of the
+// server runs any more. It may be called more than once.
+func (s *Server) Close() {
+	s.close()
+	s.http.Close()
+	s.running.Wait()
+}
 
 // connKey is where a request's context has its connection.
 type connKey struct{}
@@ -122,6 +142,7 @@ func (s *Server) NewWorkspace() Workspace {
 		APIKey:              fmt.Sprintf("seam_test%dkey_%s", n, scramble("key", n)),
 		PublishableKey:      fmt.Sprintf("seam_pk%d_%s", n, scramble("publishable", n)),
 		PersonalAccessToken: fmt.Sprintf("seam_at%d_%s", n, scramble("personal", n)),
+		WebhookSecret:       "whsec_" + scramble("webhook", n), // hexadecimal is base64 as well, here of 24 bytes
 	}
 	s.workspaces = append(s.workspaces, workspace)
 	return workspace

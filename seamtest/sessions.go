@@ -316,6 +316,7 @@ func (s *Server) delete(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.tellDeleted(s.sessions[i])
 	s.sessions = slices.Delete(s.sessions, i, i+1)
 	return map[string]any{"ok": true}, nil
 }
