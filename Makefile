@@ -28,8 +28,9 @@ bench: $(BENCHSTAT) ## the benchmarks against the floor, BENCH_RUNS=10 times in 
 $(BENCHSTAT):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-fake: ## install the vendor's fake server, for the tests that run against it
+fake: ## install the vendor's fake server and webhook verifier, for the tests that run against them
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
+	npm ci --prefix testdata/seamapi-webhook --no-audit --no-fund
 
 record: ## write testdata/recorded and docs/faults.md anew
 	go generate .

@@ -1,0 +1,157 @@
+package webhook_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam/webhook"
+)
+
+// bodies are what may be signed, with the event that it is, or none if it is no
+// event that can be used.
+var bodies = map[string]struct {
+	body   string
+	want   webhook.Event
+	vendor string // as in tampered
+}{
+	"event of another type": {
+		body: `{"event_id": "1", "event_type": "device.connected", "workspace_id": "w", "device_id": "d",
+			"created_at": "2000-01-01T00:00:00Z", "occurred_at": "1999-12-31T23:00:00.5-01:00"}`,
+		want: webhook.Event{
+			EventID: "1", EventType: "device.connected", WorkspaceID: "w",
+			CreatedAt: time.Unix(bubble, 0), OccurredAt: time.Unix(bubble, 500e6),
+		},
+	},
+	"no more than an event must have": {
+		body: `{"event_id": "1", "event_type": "a"}`,
+		want: webhook.Event{EventID: "1", EventType: "a"},
+	},
+	"fields of other types": {
+		body: `{"event_id": "1", "event_type": "a", "workspace_id": 7, "created_at": {}, "occurred_at": "yesterday"}`,
+		want: webhook.Event{EventID: "1", EventType: "a"},
+	},
+	"numbers beyond all bounds": {
+		body: `{"event_id": "1", "event_type": "a", "n": 1e999, "workspace_id": -1e999}`,
+		want: webhook.Event{EventID: "1", EventType: "a"},
+	},
+	"the last of several fields": {
+		body: `{"event_id": "1", "event_type": "client_session.deleted", "event_type": "a", "event_id": "2"}`,
+		want: webhook.Event{EventID: "2", EventType: "a"},
+	},
+	"names in capitals are others": {
+		body: `{"event_id": "1", "event_type": "a", "EVENT_TYPE": "client_session.deleted", "Workspace_ID": "w"}`,
+		want: webhook.Event{EventID: "1", EventType: "a"},
+	},
+	"a session ID in an event of another type": {
+		body: `{"event_id": "1", "event_type": "client_session.created", "client_session_id": "c"}`,
+		want: webhook.Event{EventID: "1", EventType: "client_session.created"},
+	},
+	"names of this package's own": {
+		body: `{"event_id": "1", "event_type": "a", "Raw": 1, "MessageID": 2, "ClientSessionDeleted": [], "message_id": {}}`,
+		want: webhook.Event{EventID: "1", EventType: "a"},
+	},
+	"deleted session": {
+		body: `{"event_id": "1", "event_type": "client_session.deleted", "client_session_id": "c"}`,
+		want: webhook.Event{
+			EventID: "1", EventType: "client_session.deleted",
+			ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: "c"},
+		},
+	},
+	"no session ID": {
+		body:   `{"event_id": "1", "event_type": "client_session.deleted"}`,
+		vendor: "it does not look at the fields of a type",
+	},
+	"session ID that is no text": {
+		body:   `{"event_id": "1", "event_type": "client_session.deleted", "client_session_id": 1}`,
+		vendor: "it does not look at the fields of a type",
+	},
+	"empty session ID": {
+		body:   `{"event_id": "1", "event_type": "client_session.deleted", "client_session_id": ""}`,
+		vendor: "it does not look at the fields of a type",
+	},
+	"no event ID":                {body: `{"event_type": "a"}`},
+	"event ID that is no text":   {body: `{"event_id": 1, "event_type": "a"}`},
+	"event ID that is null":      {body: `{"event_id": null, "event_type": "a"}`},
+	"no event type":              {body: `{"event_id": "1"}`},
+	"event type that is no text": {body: `{"event_id": "1", "event_type": ["a"]}`},
+	"empty event ID":             {body: `{"event_id": "", "event_type": "a"}`, vendor: "an empty text is one to it"},
+	"empty event type":           {body: `{"event_id": "1", "event_type": ""}`, vendor: "an empty text is one to it"},
+	"empty object":               {body: `{}`},
+	"null":                       {body: `null`},
+	"array":                      {body: `[{"event_id": "1", "event_type": "a"}]`},
+	"text":                       {body: `"event_id event_type"`},
+	"nothing":                    {body: ``},
+	"JSON cut short":             {body: `{"event_id": "1", "event_type": "a"`},
+	"two objects":                {body: `{"event_id": "1", "event_type": "a"}{}`},
+	"form":                       {body: `event_id=1&event_type=a`},
+	"byte order mark":            {body: "\ufeff" + `{"event_id": "1", "event_type": "a"}`},
+}
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	for name, tt := range bodies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			event, err := newVerifier(t, secret).Verify([]byte(tt.body), sign(tt.body))
+			if tt.want.EventID == "" {
+				require.ErrorIs(t, err, webhook.ErrInvalidEvent)
+				assert.Contains(t, err.Error(), "message msg_1 ", "it can be looked up")
+				assert.Empty(t, event.MessageID)
+				return
+			}
+			require.NoError(t, err)
+			want := tt.want
+			want.MessageID, want.Raw = "msg_1", json.RawMessage(tt.body)
+			assert.Empty(t, cmp.Diff(want, event, cmpopts.EquateApproxTime(0)))
+		})
+	}
+}
+
+// TestPrintedEventHidesRaw prints an event, and what holds one, in each way that
+// there is.
+func TestPrintedEventHidesRaw(t *testing.T) {
+	t.Parallel()
+	const pin = "4071"
+	body := `{"event_id": "event_1", "event_type": "access_code.set_on_device", "code": "` + pin + `"}`
+	event, err := newVerifier(t, secret).Verify([]byte(body), sign(body))
+	require.NoError(t, err)
+	var prints bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
+		for _, value := range []any{event, &event, []webhook.Event{event}, struct{ E webhook.Event }{event}} {
+			fmt.Fprintf(&prints, verb+"\n", value)
+		}
+	}
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&prints, nil), slog.NewJSONHandler(&prints, nil)} {
+		slog.New(handler).LogAttrs(t.Context(), slog.LevelInfo, "", slog.Any("event", event), slog.Any("pointer", &event))
+	}
+	for _, leak := range []string{pin, fmt.Sprintf("%x", pin), strings.ToUpper(fmt.Sprintf("%x", pin)), "52 48 55 49"} {
+		assert.NotContains(t, prints.String(), leak)
+	}
+	assert.Contains(t, prints.String(), "access_code.set_on_device")
+}
+
+// TestMarshalledEventKeepsAll, since it may go through a queue.
+func TestMarshalledEventKeepsAll(t *testing.T) {
+	t.Parallel()
+	body, err := json.Marshal(map[string]string{
+		"event_id": "1", "event_type": "client_session.deleted", "client_session_id": "c", "created_at": "2000-01-01T00:00:00Z",
+	})
+	require.NoError(t, err)
+	event, err := newVerifier(t, secret).Verify(body, sign(string(body)))
+	require.NoError(t, err)
+	text, err := json.Marshal(event)
+	require.NoError(t, err)
+	var again webhook.Event
+	require.NoError(t, json.Unmarshal(text, &again))
+	assert.Empty(t, cmp.Diff(event, again))
+}
