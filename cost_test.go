@@ -11,8 +11,9 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// TestCost holds calls to what the floor allocates. It runs alone, as what other
-// tests allocate would count.
+// TestCost holds calls to what the floor allocates.
+//
+//nolint:paralleltest // what other tests allocate would count
 func TestCost(t *testing.T) {
 	one, many := inMemory(documentedAnswer(t)), inMemory(documentedList(t, 10_000))
 	const endpoint, key = "https://connect.getseam.com", "jane_doe"

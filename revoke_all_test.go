@@ -25,7 +25,7 @@ import (
 // ms for each revoke.
 type revoker struct {
 	list   string
-	refuse map[string]*http.Response // by ID
+	refuse map[string]attempt // by ID
 
 	mu      sync.Mutex
 	revoked []string
@@ -58,17 +58,10 @@ func (r *revoker) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
-	if refused := r.refuse[params.ClientSessionID]; refused != nil {
-		return refused, nil
+	if refuse := r.refuse[params.ClientSessionID]; refuse != nil {
+		return refuse(req)
 	}
 	return response(http.StatusOK, done)
-}
-
-func refusal(t *testing.T, status int, body string) *http.Response {
-	t.Helper()
-	resp, err := response(status, body)
-	require.NoError(t, err)
-	return resp
 }
 
 var ofJane = seam.ClientSessionListParams{UserIdentifierKey: "jane_doe"}
@@ -135,10 +128,10 @@ func TestRevokeAllGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: &revoker{
 			list: listOf(40),
-			refuse: map[string]*http.Response{
-				"3":  refusal(t, http.StatusForbidden, `{"error": {"type": "forbidden"}}`),
-				"7":  refusal(t, http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`),
-				"39": refusal(t, http.StatusNotFound, `<html>`),
+			refuse: map[string]attempt{
+				"3":  answers(http.StatusForbidden, `{"error": {"type": "forbidden"}}`),
+				"7":  answers(http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`),
+				"39": answers(http.StatusNotFound, `<html>`),
 			},
 		}}))
 		var ids, failed []string
@@ -214,7 +207,7 @@ func TestRevokeAllStops(t *testing.T) {
 					for session, err := range client.ClientSessions.RevokeAll(ctx, ofJane) {
 						assert.NotEmpty(t, session.ClientSessionID)
 						if seen++; err != nil {
-							assert.ErrorIs(t, err, context.Canceled)
+							require.ErrorIs(t, err, context.Canceled)
 							failed++
 						}
 						if seen < 10 {

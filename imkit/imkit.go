@@ -13,8 +13,9 @@
 // What the server answers with any other status than a success, with an RC other
 // than 0, or without the revoked tokens, is an [*Error], whatever its body looks
 // like. What cannot be right is refused with [ErrInvalidParams] before anything
-// is sent. Any other error means that the last attempt got no answer; it wraps
-// the cause, such as [context.DeadlineExceeded] or a [net.OpError].
+// is sent. Any other error means that the last attempt got no answer; [errors.Is]
+// and [errors.As] find its cause, such as [context.DeadlineExceeded] or a
+// [net.OpError].
 //
 // # Retries
 //
