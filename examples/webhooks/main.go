@@ -31,7 +31,8 @@ type cache struct {
 	byUser map[string]*seam.ClientSession
 }
 
-// session returns a user's session, and asks Seam only for one that it has not.
+// session returns a user's session, and asks Seam only for one that it has not. It
+// asks under the lock, so that no event can come between answer and cache.
 func (c *cache) session(ctx context.Context, user string) (*seam.ClientSession, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
