@@ -67,6 +67,11 @@
 // on is what it is for.
 // Redirects are not followed, and plain http is refused for any host but
 // loopback, unless [WithInsecureHTTP] asks for it.
+//
+// # Other packages
+//
+// Package [github.com/seam-go/seam/seamtest] is a Seam server for tests, and
+// [github.com/seam-go/seam/webhook] receives the events that Seam sends.
 package seam
 
 import (
