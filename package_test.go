@@ -1,0 +1,136 @@
+package seam_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+)
+
+// TestPackage gets all of this module as users do, and looks at what they then
+// have.
+func TestPackage(t *testing.T) {
+	t.Parallel()
+	user := newUser(t)
+	folder := t.TempDir()
+	user.runGo(t, folder, "mod", "init", "program")
+	user.runGo(t, folder, "get", "github.com/seam-go/seam/...")
+	user.runGo(t, folder, "build", "github.com/seam-go/seam/...")
+	assert.Equal(t, []string{
+		"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/seam-go/seam",
+		"github.com/standard-webhooks/standard-webhooks/libraries",
+	}, user.modules(t, folder, "github.com/seam-go/seam/..."), "nothing that only the tests need")
+
+	packed, err := os.ReadFile(filepath.Join(user.cache, "cache/download/github.com/seam-go/seam/@v/v"+seam.Version+".zip"))
+	require.NoError(t, err)
+	t.Logf("users fetch %d KB", len(packed)/1000)
+	assert.Less(t, len(packed), 400_000)
+	files, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+	require.NoError(t, err)
+	allowed := strings.Join([]string{
+		`\.go$`, `\.md$`, `^LICENSE$`, `^go\.(mod|sum)$`,
+		`^examples/.*\.(html|css)$`, `(^|/)testdata/.*\.(json|txt)$`, `(^|/)testdata/fuzz/`,
+		`^Makefile$`, `^\.git(ignore|attributes)$`, `^\.golangci\.yml$`, `^\.(ci|github)/`, // can only be here
+	}, "|")
+	var names []string
+	for _, file := range files.File {
+		name := strings.TrimPrefix(file.Name, "github.com/seam-go/seam@v"+seam.Version+"/")
+		names = append(names, name)
+		assert.Regexp(t, allowed, name, "everybody who uses this module would have it")
+	}
+	assert.Subset(t, names, []string{"LICENSE", "README.md"}, "pkg.go.dev shows no module without them")
+}
+
+// user is somebody with an empty module cache who gets this module as it is here,
+// committed or not, from a git repository under its real address. The modules
+// that it needs come from the cache of whoever runs the test: no network is used.
+type user struct {
+	cache string
+	env   []string
+}
+
+func newUser(t *testing.T, env ...string) user {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("no git: this module was not fetched as its users do")
+	}
+	folder := t.TempDir()
+	repository := filepath.Join(folder, "repository")
+	for _, args := range [][]string{
+		{"init", "--quiet"},
+		{"add", "--all"},
+		{"-c", "user.name=nobody", "-c", "user.email=nobody@localhost", "commit", "--quiet", "--message=All"},
+		{"tag", "v" + seam.Version},
+	} {
+		output(t, ".", []string{
+			"GIT_DIR=" + repository, "GIT_WORK_TREE=.", "GIT_INDEX_FILE=" + filepath.Join(folder, "index"),
+			"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
+		}, "git", args...)
+	}
+	cache := filepath.Join(folder, "modules")
+	return user{cache, append(env,
+		"GOMODCACHE="+cache,
+		"GOFLAGS=-modcacherw", // so that the test can delete it
+		"GOPROXY=file://"+strings.TrimSpace(output(t, ".", nil, "go", "env", "GOMODCACHE"))+"/cache/download",
+		"GONOPROXY=github.com/seam-go/seam",
+		"GOSUMDB=off",
+		"GIT_CONFIG_COUNT=1",
+		"GIT_CONFIG_KEY_0=url."+repository+".insteadOf",
+		"GIT_CONFIG_VALUE_0=https://github.com/seam-go/seam",
+	)}
+}
+
+// newModule makes a module of one file, with what README.md says to get.
+func (u user) newModule(t *testing.T, file, source string) string {
+	t.Helper()
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, file), []byte(source), 0o600))
+	u.runGo(t, folder, "mod", "init", "program")
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	commands := regexp.MustCompile(`(?m)^go (get) (\S+)$`).FindAllStringSubmatch(string(readme), -1)
+	require.NotEmpty(t, commands)
+	for _, command := range commands {
+		u.runGo(t, folder, command[1:]...)
+	}
+	return folder
+}
+
+// modules returns the paths of the modules that go into a build of packages.
+func (u user) modules(t *testing.T, folder, packages string) []string {
+	t.Helper()
+	paths := u.runGo(t, folder, "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", packages)
+	return slices.Compact(slices.Sorted(strings.FieldsSeq(paths)))
+}
+
+func (u user) runGo(t *testing.T, folder string, args ...string) string {
+	t.Helper()
+	return output(t, folder, u.env, "go", args...)
+}
+
+// output returns what a command that must succeed writes.
+func output(t *testing.T, folder string, env []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = folder
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "GIT_") // a hook's, about the repository that it is for
+	})
+	cmd.Env = append(cmd.Env, env...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
+}
