@@ -32,7 +32,7 @@ fake: ## install the vendor's fake server and webhook verifier, for the tests th
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
 	npm ci --prefix testdata/seamapi-webhook --no-audit --no-fund
 
-record: ## write testdata/recorded and docs/faults.md anew
+record: ## write testdata/recorded, testdata/surface.txt and docs/faults.md anew
 	go generate .
 
 lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint

@@ -27,9 +27,9 @@ import (
 )
 
 //go:generate npm ci --prefix testdata/fake-seam-connect
-//go:generate go test -run ^(TestConformanceVendorFake|TestFaultsAreDocumented)$ -record .
+//go:generate go test -run ^(TestConformanceVendorFake|TestFaultsAreDocumented|TestSurface)$ -record .
 
-var record = flag.Bool("record", false, "write what is otherwise compared: testdata/recorded and docs/faults.md")
+var record = flag.Bool("record", false, "write what is otherwise compared: testdata/recorded, testdata/surface.txt and docs/faults.md")
 
 // vendorSeed is what the vendor's fake is started with.
 var vendorSeed = seamtest.Workspace{
