@@ -51,6 +51,17 @@ func TestPackage(t *testing.T) {
 	assert.Subset(t, names, []string{"LICENSE", "README.md"}, "pkg.go.dev shows no module without them")
 }
 
+// TestVersion holds the version that is sent against the newest in CHANGELOG.md.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	changes, err := os.ReadFile("CHANGELOG.md")
+	require.NoError(t, err)
+	headings := regexp.MustCompile(`(?m)^## .*$`).FindAllString(string(changes), -1)
+	releases := slices.DeleteFunc(headings, func(heading string) bool { return heading == "## [Unreleased]" })
+	require.NotEmpty(t, releases)
+	assert.Regexp(t, `^## \[`+regexp.QuoteMeta(seam.Version)+`\] - \d{4}-\d\d-\d\d$`, releases[0])
+}
+
 // user is somebody with an empty module cache who gets this module as it is here,
 // committed or not, from a git repository under its real address. The modules
 // that it needs come from the cache of whoever runs the test: no network is used.
