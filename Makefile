@@ -5,7 +5,7 @@ GOLANGCI_LINT := .tools/golangci-lint-v2.15.0
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-check: lint test chaos browser ## all that must pass before a change lands
+check: lint test chaos browser apidiff ## all that must pass before a change lands
 
 test: ## the tests, with the race detector and in random order
 	go test -race -shuffle=on ./...
@@ -35,6 +35,19 @@ fake: ## install the vendor's fake server and webhook verifier, for the tests th
 record: ## write testdata/recorded, testdata/surface.txt and docs/faults.md anew
 	go generate .
 
+APIDIFF := .tools/apidiff
+
+apidiff: ## what changed for users since the last release; fails if it breaks users of a v1
+	@release=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null) || { echo "There is no release to compare with."; exit 0; }; \
+	$(MAKE) --silent $(APIDIFF) && old=$$(mktemp -d) && trap 'rm -rf "$$old"' EXIT && \
+	git archive "$$release" | tar -x -C "$$old" && \
+	(cd "$$old" && $(CURDIR)/$(APIDIFF) -m -w old.api github.com/seam-go/seam) && \
+	echo "Since $$release:" && $(APIDIFF) -m "$$old/old.api" github.com/seam-go/seam && \
+	case $$release in v0.*) ;; *) test -z "$$($(APIDIFF) -m -incompatible "$$old/old.api" github.com/seam-go/seam)";; esac
+
+$(APIDIFF):
+	GOBIN=$(CURDIR)/.tools go install golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
+
 lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
@@ -45,4 +58,4 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check test chaos bench browser fake record lint
+.PHONY: help check test chaos browser bench fake record apidiff lint
