@@ -5,7 +5,7 @@ GOLANGCI_LINT := .tools/golangci-lint-v2.15.0
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-check: lint test chaos browser apidiff ## all that must pass before a change lands
+check: lint test chaos nested apidiff ## all that must pass before a change lands
 
 test: ## the tests, with the race detector and in random order
 	go test -race -shuffle=on ./...
@@ -13,8 +13,10 @@ test: ## the tests, with the race detector and in random order
 chaos: ## 20,000 calls to a server that spoils many of them
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
 
-browser: ## the example webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
-	cd examples/webapp/browser && go test -race -count=1 ./...
+NESTED := examples/otel examples/webapp/browser
+
+nested: ## the examples that are modules of their own, the webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
+	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done
 
 BENCHSTAT := .tools/benchstat
 
@@ -52,10 +54,10 @@ lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
 	$(GOLANGCI_LINT) run ./...
-	cd examples/webapp/browser && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...
+	for module in $(NESTED); do (cd $$module && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check test chaos browser bench fake record apidiff lint
+.PHONY: help check test chaos nested bench fake record apidiff lint
