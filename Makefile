@@ -50,6 +50,34 @@ apidiff: ## what changed for users since the last release; fails if it breaks us
 $(APIDIFF):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
 
+fuzz: ## each fuzz target for FUZZ_TIME=1m
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZ_TIME:-1m} $$package || exit 1; \
+		done; \
+	done
+
+GREMLINS := .tools/gremlins
+MUTATE := GOFLAGS='-short -count=1' $(GREMLINS) unleash --workers 3 --threshold-efficacy 90
+
+mutants: $(GREMLINS) ## break the code in every place and see that a test notices; takes half an hour
+	$(MUTATE) --timeout-coefficient 10 --coverpkg . -E '^(seamtest|webhook|imkit|internal|examples|testdata)/' .
+	$(MUTATE) --timeout-coefficient 5 --coverpkg ./internal/transport -i -E walk_jsonv2 ./internal/transport
+	for package in ./seamtest ./webhook ./imkit; do $(MUTATE) --timeout-coefficient 40 $$package || exit 1; done
+
+$(GREMLINS):
+	GOBIN=$(CURDIR)/.tools go install github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
+
+vuln: ## known vulnerabilities in what this module needs
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+workflows: ## what public CI runs, held against its rules
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+notes: ## what CHANGELOG.md says of the version in seam.go
+	@version=$$(sed -n 's/^const Version = "\(.*\)"/\1/p' seam.go) && \
+	sed -n "/^## \[$$version\]/,/^## \[\|^\[/{/^## \[\|^\[/!p;}" CHANGELOG.md
+
 lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
@@ -60,4 +88,4 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check test chaos nested bench fake record apidiff lint
+.PHONY: help check test chaos nested bench fake record apidiff fuzz mutants vuln workflows notes lint

@@ -95,11 +95,11 @@ func newUser(t *testing.T, env ...string) user {
 	return user{cache, append(env,
 		"GOMODCACHE="+cache,
 		"GOFLAGS=-modcacherw", // so that the test can delete it
-		"GOPROXY=file://"+strings.TrimSpace(output(t, ".", nil, "go", "env", "GOMODCACHE"))+"/cache/download",
+		"GOPROXY=file:///"+strings.TrimLeft(filepath.ToSlash(strings.TrimSpace(output(t, ".", nil, "go", "env", "GOMODCACHE"))), "/")+"/cache/download",
 		"GONOPROXY=github.com/seam-go/seam",
 		"GOSUMDB=off",
 		"GIT_CONFIG_COUNT=1",
-		"GIT_CONFIG_KEY_0=url."+repository+".insteadOf",
+		"GIT_CONFIG_KEY_0=url."+filepath.ToSlash(repository)+".insteadOf",
 		"GIT_CONFIG_VALUE_0=https://github.com/seam-go/seam",
 	)}
 }
