@@ -48,7 +48,7 @@ type Workspace struct {
 	APIKey              string
 	PublishableKey      string // may make empty sessions, and nothing else
 	PersonalAccessToken string // needs the WorkspaceID beside it
-	WebhookSecret       string // signs the events that are sent to webhooks
+	WebhookSecret       string // signs the events that are sent to webhooks, for the first workspace
 }
 
 // Server is a Seam API on this machine's loopback. Its methods are safe for

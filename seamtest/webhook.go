@@ -22,8 +22,8 @@ const (
 // SignWebhook returns the header of a webhook as Seam sends it, signed with
 // secret: for a request to a receiver, or for its verifier alone. What is sent
 // again has the same message ID. A test of what a receiver must refuse signs with
-// another secret, for another time or another body. SignWebhook panics if secret
-// is not whsec_ and base64.
+// another secret, which may also be shorter than any that is accepted, for another
+// time or another body. SignWebhook panics if secret is not whsec_ and base64.
 func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Header {
 	var signature string
 	key, err := standardwebhooks.NewWebhook(secret)
@@ -43,9 +43,10 @@ func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Heade
 
 // message is an event on its way to a webhook.
 type message struct {
-	url  string
-	id   string
-	body []byte
+	url    string
+	secret string
+	id     string
+	body   []byte
 }
 
 // Delivery is one try to deliver an event to a webhook.
@@ -59,7 +60,7 @@ type Delivery struct {
 }
 
 // AddWebhook has the events of the server's first workspace sent to address, an
-// http or https URL, signed with [Workspace.WebhookSecret]. There is one event,
+// http URL, signed with [Workspace.WebhookSecret]. There is one event,
 // client_session.deleted.
 //
 // Deliveries go out in the order of the events, one at a time, while the API
@@ -69,7 +70,7 @@ type Delivery struct {
 // [Server.Advance] has moved the clock. AddWebhook panics if address cannot be
 // sent to.
 func (s *Server) AddWebhook(address string) {
-	if u, err := url.Parse(address); err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if u, err := url.Parse(address); err != nil || u.Hostname() == "" || u.Scheme != "http" {
 		panic(fmt.Sprintf("seamtest: a webhook cannot have the URL %q", address))
 	}
 	s.mu.Lock()
@@ -79,8 +80,9 @@ func (s *Server) AddWebhook(address string) {
 
 // Deliveries returns all tries to deliver an event so far, the oldest first. It
 // waits for those under way and those still to come, so that a test need not
-// wait by itself. A receiver that calls it while it is delivered to waits for
-// itself.
+// wait by itself: for as long as two minutes an event if the receiver does not
+// answer, unless the server is closed before. A receiver that calls it while it is
+// delivered to waits for itself.
 func (s *Server) Deliveries() []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +111,7 @@ func (s *Server) tellDeleted(deleted *session) {
 		panic(err) // it is made of texts
 	}
 	for _, address := range s.webhooks {
-		s.messages = append(s.messages, message{address, fmt.Sprintf("msg_%d", s.events), body})
+		s.messages = append(s.messages, message{address, s.WebhookSecret, fmt.Sprintf("msg_%d", s.events), body})
 	}
 	if !s.delivering {
 		s.delivering = true
@@ -144,7 +146,7 @@ func (s *Server) deliver() {
 
 // send tries once.
 func (s *Server) send(m message, client *http.Client) Delivery {
-	delivery := Delivery{URL: m.url, Header: SignWebhook(s.WebhookSecret, m.id, time.Now(), m.body), Body: m.body}
+	delivery := Delivery{URL: m.url, Header: SignWebhook(m.secret, m.id, time.Now(), m.body), Body: m.body}
 	ctx, cancel := context.WithTimeout(s.closing, deliveryTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, bytes.NewReader(m.body))

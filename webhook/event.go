@@ -18,7 +18,8 @@ const EventTypeClientSessionDeleted = "client_session.deleted"
 // Printed with package fmt or log/slog it does not show Raw, in which other
 // events have the codes of locks. What prints an event without asking it does:
 // fmt in an unexported field of something else, and slog's JSON handler in a
-// slice, map or struct. [encoding/json.Marshal] keeps all, for a queue.
+// slice, map or struct. [encoding/json.Marshal] keeps all, for a queue, and of Raw
+// the same JSON if not the same bytes.
 //
 // See https://docs.seam.co/latest/api/events.
 type Event struct {
@@ -32,6 +33,8 @@ type Event struct {
 	WorkspaceID string
 	CreatedAt   time.Time // of the event; zero if that has no such time
 	OccurredAt  time.Time // of what it tells of; zero likewise
+
+	EventDescription string // for people; empty if there is none
 
 	// ClientSessionDeleted is nil for an event of another type.
 	ClientSessionDeleted *ClientSessionDeleted
@@ -70,6 +73,8 @@ func newEvent(messageID string, body []byte) (Event, error) {
 		CreatedAt:   at("created_at"),
 		OccurredAt:  at("occurred_at"),
 		Raw:         bytes.Clone(body), // which is the caller's
+
+		EventDescription: text("event_description"),
 	}
 	if event.EventID == "" || event.EventType == "" {
 		return unusable("has no event_id or event_type")
@@ -83,13 +88,22 @@ func newEvent(messageID string, body []byte) (Event, error) {
 	return event, nil
 }
 
-// printedEvent has the fields of an event without its methods, so that those can
-// print it.
-type printedEvent Event
+// printedEvent is what a print shows of an event.
+type printedEvent struct {
+	MessageID, EventID, EventType, EventDescription, WorkspaceID string
+	CreatedAt, OccurredAt                                        time.Time
+	ClientSessionID, Raw                                         string
+}
 
 func (e Event) printed() printedEvent {
-	e.Raw = nil
-	return printedEvent(e)
+	printed := printedEvent{
+		e.MessageID, e.EventID, e.EventType, e.EventDescription, e.WorkspaceID,
+		e.CreatedAt, e.OccurredAt, "", "REDACTED",
+	}
+	if e.ClientSessionDeleted != nil {
+		printed.ClientSessionID = e.ClientSessionDeleted.ClientSessionID
+	}
+	return printed
 }
 
 // Format implements [fmt.Formatter]: the event is printed without Raw.

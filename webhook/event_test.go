@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,9 +27,10 @@ var bodies = map[string]struct {
 }{
 	"event of another type": {
 		body: `{"event_id": "1", "event_type": "device.connected", "workspace_id": "w", "device_id": "d",
+			"event_description": "A device was connected",
 			"created_at": "2000-01-01T00:00:00Z", "occurred_at": "1999-12-31T23:00:00.5-01:00"}`,
 		want: webhook.Event{
-			EventID: "1", EventType: "device.connected", WorkspaceID: "w",
+			EventID: "1", EventType: "device.connected", WorkspaceID: "w", EventDescription: "A device was connected",
 			CreatedAt: time.Unix(bubble, 0), OccurredAt: time.Unix(bubble, 500e6),
 		},
 	},
@@ -138,6 +140,16 @@ func TestPrintedEventHidesRaw(t *testing.T) {
 		assert.NotContains(t, prints.String(), leak)
 	}
 	assert.Contains(t, prints.String(), "access_code.set_on_device")
+
+	ofSession, header := deleted(t)
+	synctest.Test(t, func(t *testing.T) {
+		event, err := newVerifier(t, secret).Verify(ofSession, header)
+		require.NoError(t, err)
+		assert.Equal(t, "{MessageID:msg_1 EventID:e1a2b3c4-0000-4000-8000-000000000001 EventType:client_session.deleted "+
+			"EventDescription:A client session was deleted. WorkspaceID:398d80b7-3f96-47c2-b85a-6f8ba21d07be "+
+			"CreatedAt:2000-01-01 00:00:00.25 +0000 UTC OccurredAt:1999-12-31 23:59:59 +0000 UTC "+
+			"ClientSessionID:c2cbd177-1ace-414b-bb1e-9f129e4a05c1 Raw:REDACTED}", fmt.Sprintf("%+v", event))
+	})
 }
 
 // TestMarshalledEventKeepsAll, since it may go through a queue.
@@ -145,6 +157,7 @@ func TestMarshalledEventKeepsAll(t *testing.T) {
 	t.Parallel()
 	body, err := json.Marshal(map[string]string{
 		"event_id": "1", "event_type": "client_session.deleted", "client_session_id": "c", "created_at": "2000-01-01T00:00:00Z",
+		"event_description": "A session was deleted",
 	})
 	require.NoError(t, err)
 	event, err := newVerifier(t, secret).Verify(body, sign(string(body)))

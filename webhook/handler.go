@@ -5,12 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 )
-
-const maxBody = 1 << 20 // bytes
 
 var errMethod = errors.New("webhook: the method is not POST")
 
@@ -36,10 +33,17 @@ var errMethod = errors.New("webhook: the method is not POST")
 // The context of handle ends with the connection: senders hang up after 15
 // seconds, and try again. What takes longer should be put into a queue. How long
 // the body may take to arrive is for [http.Server] to say, with its ReadTimeout.
+// Handler panics if handle is nil.
 func (v *Verifier) Handler(handle func(context.Context, Event) error, logger *slog.Logger) http.Handler {
+	if handle == nil {
+		panic("webhook: the func to handle events is nil")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, level := http.StatusNoContent, slog.LevelError
-		event, err := v.receive(w, r)
+		event, err := Event{}, errMethod
+		if r.Method == http.MethodPost {
+			event, err = v.Parse(r)
+		}
 		switch {
 		case err == nil:
 			if err = handle(r.Context(), event); err == nil {
@@ -64,18 +68,4 @@ func (v *Verifier) Handler(handle func(context.Context, Event) error, logger *sl
 		}
 		w.WriteHeader(status)
 	})
-}
-
-func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (Event, error) {
-	if r.Method != http.MethodPost {
-		return Event{}, errMethod
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return Event{}, ErrBodyTooLarge
-	}
-	if err != nil {
-		return Event{}, fmt.Errorf("webhook: reading the body: %w", err)
-	}
-	return v.Verify(body, r.Header)
 }

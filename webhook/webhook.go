@@ -12,8 +12,8 @@
 //		return nil // an event that is of no interest here
 //	}, slog.Default()))
 //
-// Whoever has a handler already, which has read the body, calls
-// [Verifier.Verify] instead.
+// Whoever has a handler already calls [Verifier.Parse] in it, or [Verifier.Verify]
+// where the body was read before.
 //
 // # Delivery
 //
@@ -30,6 +30,12 @@
 // that of one secret, and if it was sent within five minutes of this machine's
 // clock. Within that time it could be sent again by whoever has seen it.
 //
+// # Tests
+//
+// [github.com/seam-go/seam/seamtest.SignWebhook] signs events for tests, for any
+// time and with any secret, and a seamtest.Server delivers its own. The clock is
+// that of package time, which a test moves with [testing/synctest].
+//
 // See https://docs.seam.co/latest/developer-tools/webhooks.
 package webhook
 
@@ -37,6 +43,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -48,7 +55,7 @@ import (
 // What [errors.Is] finds in an error of this package.
 var (
 	ErrInvalidSecret    = errors.New("webhook: invalid secret")
-	ErrInvalidHeaders   = errors.New("webhook: invalid headers")   // one is missing, or the message ID has a dot
+	ErrInvalidHeaders   = errors.New("webhook: invalid headers")   // one is missing or doubtful
 	ErrInvalidTimestamp = errors.New("webhook: invalid timestamp") // of more than five minutes ago or ahead, or none
 	ErrInvalidSignature = errors.New("webhook: invalid signature") // of another secret, time, message or body
 	ErrBodyTooLarge     = errors.New("webhook: body too large")    // of more than 1 MiB
@@ -60,8 +67,9 @@ var (
 )
 
 const (
-	minKey    = 24     // bytes, by the specification
-	tolerance = 5 * 60 // seconds
+	minKey    = 24      // bytes, by the specification
+	maxBody   = 1 << 20 // bytes
+	tolerance = 5 * 60  // seconds
 )
 
 // Verifier tells Seam's events from those of others. Make one with [NewVerifier]
@@ -99,6 +107,24 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 	return &Verifier{keys: func() []*standardwebhooks.Webhook { return keys }}, nil
 }
 
+// Parse reads a delivery and returns its event. The errors are those of Verify,
+// [ErrBodyTooLarge], and those of reading the body, which is not begun if the
+// headers alone are refused. For how long it may take see [http.Server].
+func (v *Verifier) Parse(r *http.Request) (Event, error) {
+	signed, err := readHeader(r.Header)
+	if err != nil {
+		return Event{}, err
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return Event{}, fmt.Errorf("webhook: reading the body: %w", err)
+	}
+	if len(body) > maxBody {
+		return Event{}, ErrBodyTooLarge
+	}
+	return v.verify(body, signed)
+}
+
 // Verify returns the event in body, which must be as it came, byte for byte. Of
 // header, whose names must be canonical as [http.Header.Set] makes them, it reads
 // the three that sign it.
@@ -108,6 +134,29 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 // that is but holds no event with [ErrInvalidEvent]. Verify keeps no memory of
 // deliveries: the same one is good twice.
 func (v *Verifier) Verify(body []byte, header http.Header) (Event, error) {
+	signed, err := readHeader(header)
+	if err != nil {
+		return Event{}, err
+	}
+	return v.verify(body, signed)
+}
+
+// verify checks the signatures in a header that readHeader has passed.
+func (v *Verifier) verify(body []byte, signed http.Header) (Event, error) {
+	for _, key := range v.keys() {
+		if key.VerifyIgnoringTimestamp(body, signed) == nil {
+			return newEvent(signed.Get(standardwebhooks.HeaderWebhookID), body)
+		}
+	}
+	return Event{}, fmt.Errorf("%w: none is of this body with a secret that is known", ErrInvalidSignature)
+}
+
+// readHeader returns what signs a delivery, of one header set and in the names
+// that the library knows. It refuses what no signature could make good.
+func readHeader(header http.Header) (http.Header, error) {
+	refuse := func(name, why string) (http.Header, error) {
+		return nil, fmt.Errorf("%w: %s %s", ErrInvalidHeaders, name, why)
+	}
 	names := []string{"Id", "Timestamp", "Signature"}
 	prefix := "Webhook-"
 	for _, name := range names {
@@ -115,31 +164,30 @@ func (v *Verifier) Verify(body []byte, header http.Header) (Event, error) {
 			prefix = "Svix-"
 		}
 	}
-	signed := http.Header{} // in the names that the library knows
+	signed := http.Header{}
 	for _, name := range names {
-		value := header.Get(prefix + name)
-		if value == "" {
-			return Event{}, fmt.Errorf("%w: %s%s is missing", ErrInvalidHeaders, prefix, name)
+		values := header.Values(prefix + name)
+		value := strings.Join(values, " ") // several signatures may be in as many lines
+		switch {
+		case value == "" && prefix == "Webhook-":
+			return refuse("Svix-"+name+" or "+prefix+name, "is missing")
+		case value == "":
+			return refuse(prefix+name, "is missing")
+		case len(values) > 1 && name != "Signature":
+			return refuse(prefix+name, "comes more than once")
+		case strings.Contains(value, ".") && name == "Id":
+			return refuse(prefix+name, "has a dot") // it would be unclear where in what is signed it ends
 		}
 		signed.Set("Webhook-"+name, value)
 	}
-	id := signed.Get("Webhook-Id")
-	if strings.Contains(id, ".") { // it would be unclear where in what is signed the ID ends
-		return Event{}, fmt.Errorf("%w: %sId has a dot", ErrInvalidHeaders, prefix)
-	}
 	// The time is checked here, once for all keys and in whole seconds, none of
 	// which overflow.
-	sent, err := strconv.ParseInt(signed.Get("Webhook-Timestamp"), 10, 64)
+	sent, err := strconv.ParseInt(signed.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
 	if err != nil {
-		return Event{}, fmt.Errorf("%w: it is no Unix time", ErrInvalidTimestamp)
+		return nil, fmt.Errorf("%w: it is no Unix time", ErrInvalidTimestamp)
 	}
 	if now := time.Now().Unix(); sent < now-tolerance || sent > now+tolerance {
-		return Event{}, fmt.Errorf("%w: it is more than five minutes from this machine's clock", ErrInvalidTimestamp)
+		return nil, fmt.Errorf("%w: it is more than five minutes from this machine's clock", ErrInvalidTimestamp)
 	}
-	for _, key := range v.keys() {
-		if key.VerifyIgnoringTimestamp(body, signed) == nil {
-			return newEvent(id, body)
-		}
-	}
-	return Event{}, fmt.Errorf("%w: none is of this body with a secret that is known", ErrInvalidSignature)
+	return signed, nil
 }

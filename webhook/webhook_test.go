@@ -67,6 +67,8 @@ func TestVerify(t *testing.T) {
 			CreatedAt:   time.Date(2000, 1, 1, 0, 0, 0, 250e6, time.UTC),
 			OccurredAt:  time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC),
 			Raw:         body,
+
+			EventDescription: "A client session was deleted.",
 			ClientSessionDeleted: &webhook.ClientSessionDeleted{
 				ClientSessionID: "c2cbd177-1ace-414b-bb1e-9f129e4a05c1",
 			},
@@ -192,6 +194,33 @@ var tampered = map[string]struct {
 			h.Set("Svix-Id", "")
 		},
 		want: webhook.ErrInvalidHeaders,
+	},
+	"a stray timestamp of the first beside the other header set": {
+		header: func(h http.Header) {
+			rename(h, parts...)
+			h.Set("Svix-Timestamp", "946684800")
+		},
+		want:   webhook.ErrInvalidHeaders,
+		vendor: "it takes each header from either set",
+	},
+	"a stray signature of the first beside the other header set": {
+		header: func(h http.Header) {
+			rename(h, parts...)
+			h.Set("Svix-Signature", "v1,abc")
+		},
+		want: webhook.ErrInvalidHeaders,
+	},
+	"signatures in two lines": {
+		header: func(h http.Header) { h["Svix-Signature"] = []string{"v1,abc", h.Get("Svix-Signature")} },
+	},
+	"two IDs": {
+		header: func(h http.Header) { h.Add("Svix-Id", "msg_2") },
+		want:   webhook.ErrInvalidHeaders,
+	},
+	"two timestamps": {
+		header: func(h http.Header) { h.Add("Svix-Timestamp", "946684800") },
+		want:   webhook.ErrInvalidHeaders,
+		vendor: "it reads a number up to where it ends",
 	},
 	"another split of what is signed": {
 		body: "x",

@@ -23,28 +23,34 @@ import (
 
 const user = "seam-go-webhooks" // nobody's
 
-// cache holds the sessions that are in use.
+// cache holds the sessions that are in use. Seam tells it of those that are deleted;
+// whoever revokes one has to tell it too.
 type cache struct {
 	sessions *seam.ClientSessionsService
 
-	mu     sync.Mutex
-	byUser map[string]*seam.ClientSession
+	mu      sync.Mutex
+	byUser  map[string]*seam.ClientSession
+	deleted int // how many events of deletion there were
 }
 
-// session returns a user's session, and asks Seam only for one that it has not. It
-// asks under the lock, so that no event can come between answer and cache.
+// session returns a user's session, and asks Seam only for one that it has not.
 func (c *cache) session(ctx context.Context, user string) (*seam.ClientSession, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if session := c.byUser[user]; session != nil {
+	session, deleted := c.byUser[user], c.deleted
+	c.mu.Unlock()
+	if session != nil && time.Now().Before(session.ExpiresAt) {
 		return session, nil
 	}
 	session, err := c.sessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: user})
 	if err != nil {
 		return nil, err
 	}
-	c.byUser[user] = session
 	fmt.Println(user, "has the session", session.ClientSessionID)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.deleted == deleted { // else it may be this one that was deleted meanwhile
+		c.byUser[user] = session
+	}
 	return session, nil
 }
 
@@ -57,6 +63,7 @@ func (c *cache) handle(_ context.Context, event webhook.Event) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.deleted++
 	for user, session := range c.byUser {
 		if session.ClientSessionID == deleted.ClientSessionID {
 			delete(c.byUser, user)

@@ -63,6 +63,21 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestExpired asks for another session once the one in the cache has run out.
+func TestExpired(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	c := &cache{sessions: srv.Client(t).ClientSessions, byUser: map[string]*seam.ClientSession{
+		"jane_doe": {ClientSessionID: "old", ExpiresAt: time.Now().Add(-time.Second)},
+	}}
+	for range 2 {
+		session, err := c.session(t.Context(), "jane_doe")
+		require.NoError(t, err)
+		assert.NotEqual(t, "old", session.ClientSessionID)
+	}
+	assert.Len(t, srv.Requests(), 1)
+}
+
 func TestListenNeedsAll(t *testing.T) {
 	srv := seamtest.NewServer(t)
 	require.ErrorContains(t, listen(t.Context(), "", srv.WebhookSecret), "no credential")
