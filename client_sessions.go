@@ -215,12 +215,14 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 //
 // At least one of the params is needed, so that an empty variable does not sign
 // a whole workspace out. RevokeAll first reads the list to its end. If that
-// fails, its error comes beside a zero ClientSession, and nothing is revoked.
+// fails, or the list has what was not asked for, an error comes beside a zero
+// ClientSession, and nothing is revoked.
 //
 // A loop that is left early begins no further revoke, but waits for those on
-// their way. Once the context ends the sessions that are left come with its
-// error. It is safe to repeat; [WithResponse] is refused, as the calls at once
-// would share it.
+// their way with their retries, of which it hears no more; the end of the context
+// ends them at once. The sessions that are left then come with the context's
+// error. RevokeAll is safe to repeat; [WithResponse] is refused, as the calls at
+// once would share it.
 //
 // See https://docs.seam.co/latest/api/client_sessions/revoke.
 func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
@@ -231,6 +233,12 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 			call.err = errSharedResponse
 		}
 		sessions, err := call.clientSessions(ctx, params)
+		for _, session := range sessions {
+			if params.UserIdentifierKey != "" && params.UserIdentifierKey != session.UserIdentifierKey ||
+				params.ClientSessionID != "" && params.ClientSessionID != session.ClientSessionID {
+				err = errOtherSessions
+			}
+		}
 		if err != nil {
 			yield(ClientSession{}, err)
 			return
@@ -247,13 +255,10 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 		begun := 0
 		for ended := range sessions {
 			for ; begun < min(ended+atOnce, len(sessions)); begun++ {
-				session := sessions[begun]
+				done := result{sessions[begun], errNoResult}
 				running.Go(func() {
-					err := s.Revoke(ctx, session.ClientSessionID, opts...)
-					if gone, ok := errors.AsType[*APIError](err); ok && gone.Type == "client_session_not_found" {
-						err = nil
-					}
-					results <- result{session, err}
+					defer func() { results <- done }()
+					done.err = s.revokeOne(ctx, done.session, opts)
 				})
 			}
 			done := <-results
@@ -262,6 +267,23 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 			}
 		}
 	}
+}
+
+var (
+	errOtherSessions = errors.New("seam: ClientSessions.RevokeAll: the list has sessions that were not asked for; none was revoked")
+	errNoResult      = errors.New("seam: ClientSessions.RevokeAll: the http.Client ended the goroutine of the call")
+)
+
+// revokeOne revokes a session of a list, unless it is gone by now. What some other
+// server does not find is not gone.
+func (s *ClientSessionsService) revokeOne(ctx context.Context, session ClientSession, opts []Option) error {
+	call := s.client.newCall("ClientSessions.RevokeAll", "/client_sessions/revoke", transport.RetryTransient, opts)
+	call.userIdentifierKey = session.UserIdentifierKey
+	err := call.onClientSession(ctx, session.ClientSessionID)
+	if apiErr, ok := errors.AsType[*APIError](err); ok && apiErr.Is(ErrNotFound) && apiErr.Type == "client_session_not_found" {
+		return nil
+	}
+	return err
 }
 
 // onClientSession sends an operation that takes nothing but a session's ID.

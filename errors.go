@@ -166,9 +166,9 @@ var (
 
 const masked = "REDACTED"
 
-// mask takes all tokens, this call's credential and the user identifier key of
-// params, as it is and as JSON writes it, out of a text that the server may have
-// written. Of a text beyond all reason it gives but the begin.
+// mask takes all tokens, this call's credential and its user identifier key, as it
+// is and as JSON writes it, out of a text that the server may have written. Of a
+// text beyond all reason it gives but the begin.
 func (c *call) mask(text string, params any) string {
 	const most, margin = 64 << 10, 4 << 10
 	if len(text) > most { // it may end within a secret
@@ -176,11 +176,13 @@ func (c *call) mask(text string, params any) string {
 		return text[:max(0, len(text)-margin)]
 	}
 	text = tokens.ReplaceAllString(strings.ReplaceAll(text, c.secret, masked), masked)
-	field := reflect.ValueOf(params).FieldByName("UserIdentifierKey")
-	if !field.IsValid() || field.Len() == 0 || field.Len() > len(text) {
+	key := c.userIdentifierKey
+	if field := reflect.ValueOf(params).FieldByName("UserIdentifierKey"); field.IsValid() {
+		key = field.String()
+	}
+	if key == "" || len(key) > len(text) {
 		return text
 	}
-	key := field.String()
 	escaped, _ := json.Marshal(key) // of a text
 	for _, key := range []string{string(escaped[1 : len(escaped)-1]), key} {
 		if len(key) < 6 {

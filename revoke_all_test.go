@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -66,6 +67,11 @@ func (r *revoker) RoundTrip(req *http.Request) (*http.Response, error) {
 
 var ofJane = seam.ClientSessionListParams{UserIdentifierKey: "jane_doe"}
 
+// listOfJane is a list of n sessions that are all hers.
+func listOfJane(n int) string {
+	return strings.ReplaceAll(listOf(n), `"token"`, `"user_identifier_key": "jane_doe", "token"`)
+}
+
 func TestRevokeAll(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -98,7 +104,7 @@ func TestRevokeAllNeedsAFilter(t *testing.T) {
 	t.Parallel()
 	sessions := offline(t, func(*http.Request) (*http.Response, error) {
 		t.Error("a request was sent")
-		return response(http.StatusOK, listOf(1))
+		return response(http.StatusOK, listOfJane(1))
 	}).ClientSessions
 	for _, tt := range []struct {
 		params seam.ClientSessionListParams
@@ -127,10 +133,11 @@ func TestRevokeAllGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: &revoker{
-			list: listOf(40),
+			list: listOfJane(40),
 			refuse: map[string]attempt{
 				"3":  answers(http.StatusForbidden, `{"error": {"type": "forbidden"}}`),
 				"7":  answers(http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`),
+				"9":  answers(http.StatusUnauthorized, `{"error": {"type": "client_session_not_found", "message": "No key of jane_doe"}}`),
 				"39": answers(http.StatusNotFound, `<html>`),
 			},
 		}}))
@@ -145,16 +152,81 @@ func TestRevokeAllGoesOn(t *testing.T) {
 		assert.Len(t, slices.Compact(ids), 40)
 		assert.ElementsMatch(t, []string{
 			"3: seam: POST /client_sessions/revoke: 403 forbidden (request request1)",
+			"9: seam: POST /client_sessions/revoke: 401 client_session_not_found: No key of REDACTED (request request1)",
 			"39: seam: POST /client_sessions/revoke: 404 Not Found: <html> (request request1)",
 		}, failed)
 	})
+}
+
+// TestRevokeAllOfOthers gets a list that does not heed what was asked for.
+func TestRevokeAllOfOthers(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		assert.Equal(t, "/client_sessions/list", req.URL.Path)
+		return response(http.StatusOK, `{"client_sessions": [
+			{"client_session_id": "1", "user_identifier_key": "jane_doe"},
+			{"client_session_id": "2", "user_identifier_key": "john_doe"},
+			{"client_session_id": "1", "user_identifier_key": "jane_doe"}
+		]}`)
+	})
+	for _, params := range []seam.ClientSessionListParams{{UserIdentifierKey: "jane_doe"}, {ClientSessionID: "1"}} {
+		items := 0
+		for session, err := range client.ClientSessions.RevokeAll(t.Context(), params) {
+			items++
+			assert.Zero(t, session)
+			require.EqualError(t, err, "seam: ClientSessions.RevokeAll: the list has sessions that were not asked for; none was revoked")
+		}
+		assert.Equal(t, 1, items)
+	}
+}
+
+// TestRevokeAllTriesAgain has each request fail once, and sees that the options of
+// the call are those of all its requests.
+func TestRevokeAllTriesAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tries := map[string]int{}
+		client := offline(t, func(req *http.Request) (*http.Response, error) {
+			assert.Equal(t, "Bearer seam_other_key", req.Header.Get("Authorization"))
+			tries[req.URL.Path]++
+			switch {
+			case tries[req.URL.Path] == 1:
+				return response(http.StatusServiceUnavailable, "")
+			case req.URL.Path == "/client_sessions/list":
+				return response(http.StatusOK, listOfJane(1))
+			}
+			return response(http.StatusOK, done)
+		})
+		for _, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane, seam.WithAPIKey("seam_other_key")) {
+			require.NoError(t, err)
+		}
+		assert.Equal(t, map[string]int{"/client_sessions/list": 2, "/client_sessions/revoke": 2}, tries)
+	})
+}
+
+// TestRevokeAllWhereGoroutinesEnd, as those of a test do that has failed in its
+// transport.
+func TestRevokeAllWhereGoroutinesEnd(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path != "/client_sessions/list" {
+			runtime.Goexit()
+		}
+		return response(http.StatusOK, listOfJane(20))
+	})
+	failed := 0
+	for _, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
+		require.ErrorContains(t, err, "ended the goroutine")
+		failed++
+	}
+	assert.Equal(t, 20, failed)
 }
 
 // TestRevokeAllIsConcurrent counts what runs side by side, and the time.
 func TestRevokeAllIsConcurrent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &revoker{list: listOf(200)}
+		server := &revoker{list: listOfJane(200)}
 		client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: server}))
 		start := time.Now()
 		for _, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
@@ -172,7 +244,7 @@ func TestRevokeAllCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := offline(t, func(req *http.Request) (*http.Response, error) {
 			assert.Equal(t, "/client_sessions/list", req.URL.Path)
-			return cutsOff(http.StatusOK, listOf(100)[:3000])(req)
+			return cutsOff(http.StatusOK, listOfJane(100)[:3000])(req)
 		})
 		items := 0
 		for session, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
@@ -197,7 +269,7 @@ func TestRevokeAllStops(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server := &revoker{list: listOf(100)}
+				server := &revoker{list: listOfJane(100)}
 				client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: server}))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -233,7 +305,7 @@ func TestRevokeAllStops(t *testing.T) {
 func TestRevokeAllInASlowLoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		list := &closing{Reader: strings.NewReader(listOf(20))}
+		list := &closing{Reader: strings.NewReader(listOfJane(20))}
 		client := offline(t, func(req *http.Request) (*http.Response, error) {
 			resp, err := response(http.StatusOK, done)
 			if req.URL.Path == "/client_sessions/list" {

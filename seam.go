@@ -134,6 +134,8 @@ type call struct {
 	path  string
 	retry transport.Retry
 	err   error
+
+	userIdentifierKey string // to be masked, if it is not in the params
 }
 
 func (c *Client) newCall(name, path string, retry transport.Retry, opts []Option) *call {

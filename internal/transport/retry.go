@@ -40,8 +40,8 @@ var errNoAnswer = errors.New("the transport gave an answer without a status")
 
 // checkRetry decides whether another attempt follows, and after what wait.
 func (c *call) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
-	if c.answer.StatusCode == 0 && c.err == nil {
-		c.err = cmp.Or(err, errNoAnswer) // net/http itself refused, or a hand-made transport said nothing
+	if c.answer.StatusCode == 0 && c.err == nil { // net/http itself refused, or a hand-made transport said nothing
+		c.err = c.brief(cmp.Or(err, errNoAnswer))
 	}
 	c.wait = max(jitter(c.answer.Attempts-1), c.answer.RetryAfter)
 	retry := c.answer.Attempts <= c.MaxRetries && ctx.Err() == nil && c.mayPass() && c.wait <= maxRetryAfter
