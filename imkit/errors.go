@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -29,11 +30,11 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 // attempt is waited for, it is that answer, and matches the context's error too.
 //
 // Its text is one line and can be logged. Where the server repeats JWTs or the
-// call's API key or token, they are masked.
+// call's API key, token or client ID in its message, they are masked.
 type Error struct {
 	StatusCode int
 	Code       int    // the server's RC, 0 if it sent none
-	Message    string // its RM, or else its body if the status is no success; up to 200 bytes
+	Message    string // its RM, up to 200 bytes; nothing of a body that is not IMKIT's
 
 	// RetryAfter is how long the server asked to be left alone, 0 if it did not.
 	RetryAfter time.Duration
@@ -73,16 +74,17 @@ const masked = "REDACTED"
 
 var jwt = regexp.MustCompile(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`)
 
-// mask takes the API key, the call's token and all JWTs out of a text that the
-// server may have written.
-func (c config) mask(text, token string) string {
-	for _, secret := range []string{c.apiKey, token} {
+// mask takes the API key, the call's client ID and token and all JWTs out of a text
+// that the server or a transport may have written.
+func (c config) mask(text, clientID, token string) string {
+	for _, secret := range []string{c.apiKey, token, clientID} {
 		if secret == "" {
 			continue
 		}
 		escaped, _ := json.Marshal(secret) // of a text
-		text = strings.ReplaceAll(text, string(escaped[1:len(escaped)-1]), masked)
-		text = strings.ReplaceAll(text, secret, masked)
+		for _, form := range []string{string(escaped[1 : len(escaped)-1]), url.PathEscape(secret), url.QueryEscape(secret), secret} {
+			text = strings.ReplaceAll(text, form, masked)
+		}
 	}
 	return jwt.ReplaceAllString(text, masked)
 }

@@ -150,12 +150,6 @@ var faults = []struct {
 		text:    "200 OK: answer has a token without its text",
 	},
 	{
-		name:    "time that is none",
-		attempt: answers(200, `{"RC": 0, "result": {"data": [{"token": "a", "createdAt": "secret"}]}}`),
-		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: a time is malformed",
-	},
-	{
 		name:    "empty 200",
 		attempt: answers(200, ""),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
@@ -194,8 +188,8 @@ var faults = []struct {
 	{
 		name:    "502 HTML",
 		attempt: answers(502, "<html>\n<h1>Bad Gateway</h1>"+strings.Repeat("x", 3<<20)),
-		want:    &imkit.Error{StatusCode: 502, Message: "<html> <h1>Bad Gateway</h1>" + strings.Repeat("x", 173) + "…", Attempts: 3},
-		text:    "502 Bad Gateway: <html> <h1>Bad Gateway</h1>" + strings.Repeat("x", 173) + "… (3 attempts)",
+		want:    &imkit.Error{StatusCode: 502, Attempts: 3},
+		text:    "502 Bad Gateway (3 attempts)",
 	},
 	{
 		name:    "500",
@@ -206,8 +200,8 @@ var faults = []struct {
 	{
 		name:    "429 with a wait",
 		attempt: answers(429, `{"RC": 1}`).with("Retry-After", "7"),
-		want:    &imkit.Error{StatusCode: 429, Code: 1, Message: `{"RC": 1}`, RetryAfter: 7 * time.Second, Attempts: 3},
-		text:    `429 Too Many Requests: RC 1: {"RC": 1} (retry after 7s) (3 attempts)`,
+		want:    &imkit.Error{StatusCode: 429, Code: 1, RetryAfter: 7 * time.Second, Attempts: 3},
+		text:    "429 Too Many Requests: RC 1 (retry after 7s) (3 attempts)",
 	},
 	{
 		name:    "429 with a wait that is too long",
@@ -232,9 +226,9 @@ var faults = []struct {
 	{
 		name:    "cut body of a failure",
 		attempt: cut(403, `{"RC": 4`),
-		want:    &imkit.Error{StatusCode: 403, Message: `{"RC": 4`, Attempts: 3},
+		want:    &imkit.Error{StatusCode: 403, Attempts: 3},
 		is:      io.ErrUnexpectedEOF,
-		text:    `403 Forbidden: {"RC": 4: unexpected EOF (3 attempts)`,
+		text:    "403 Forbidden: unexpected EOF (3 attempts)",
 	},
 	{
 		name:    "no connection",
@@ -293,6 +287,19 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestTimeout is that of an attempt if the http.Client has none.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := offline(t, func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})
+		_, err := client.Tokens.RevokeAll(t.Context(), clientID)
+		require.ErrorContains(t, err, "timed out after 30s")
+	})
 }
 
 // TestSecondAttemptSucceeds, and is all that comes back.

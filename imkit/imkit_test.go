@@ -157,10 +157,11 @@ func TestLenientDecoding(t *testing.T) {
 	expires := time.Date(2020, 6, 18, 7, 3, 9, 830e6, time.UTC)
 	for body, want := range map[string]imkit.Token{
 		`{"token": "a"}`: {Token: "a"},
-		`{"token": "a", "createdAt": null, "expirationDate": null, "expirationDateMS": null}`:   {Token: "a"},
-		`{"token": "a", "expirationDateMS": 1592463789830}`:                                     {Token: "a", ExpiresAt: expires},
-		`{"token": "a", "expirationDate": "2020-06-18T07:03:09.830Z", "expirationDateMS": 1}`:   {Token: "a", ExpiresAt: expires},
-		`{"token": "a", "expirationDate": "2020-06-18T09:03:09.830+02:00", "client": {"b": 1}}`: {Token: "a", ExpiresAt: expires},
+		`{"token": "a", "createdAt": null, "expirationDate": null, "expirationDateMS": null}`:                     {Token: "a"},
+		`{"token": "a", "createdAt": "", "updatedAt": "today", "expirationDate": {}, "expirationDateMS": "soon"}`: {Token: "a"},
+		`{"token": "a", "expirationDateMS": 1592463789830}`:                                                       {Token: "a", ExpiresAt: expires},
+		`{"token": "a", "expirationDate": "2020-06-18T07:03:09.830Z", "expirationDateMS": 1}`:                     {Token: "a", ExpiresAt: expires},
+		`{"token": "a", "expirationDate": "2020-06-18T09:03:09.830+02:00", "client": {"b": 1}}`:                   {Token: "a", ExpiresAt: expires},
 	} {
 		tokens, err := offline(t, answers(http.StatusCreated, `{"RC": 0, "more": [], "result": {"data": [`+body+`], "more": 1}}`)).
 			Tokens.RevokeAll(t.Context(), clientID)

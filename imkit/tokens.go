@@ -32,9 +32,11 @@ type TokensService struct {
 	config func() config
 }
 
-// Revoke revokes one token of a client, and returns it as it was: in a list that
-// is empty if the client has no such token. An empty token is refused, as the
-// server would take that for all tokens; see [TokensService.RevokeAll].
+// Revoke revokes one token of a client, and returns what the server says that it
+// revoked: nothing if the client has no such token. An empty token is refused, as
+// the server might take that for all tokens; see [TokensService.RevokeAll]. So it
+// would if something on the way dropped the body of a DELETE, and the list then has
+// all tokens of the client.
 //
 // It is safe to repeat. After a lost answer the list may be empty all the same.
 func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]Token, error) {
@@ -48,7 +50,8 @@ func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]T
 // client is signed out everywhere.
 //
 // It is safe to repeat. After a lost answer the list may lack what was revoked
-// before, and it revokes tokens that the client was given since.
+// before, and it revokes tokens that the client was given since. A list of more
+// than 4 MiB is an [*Error], though its tokens are revoked.
 func (s *TokensService) RevokeAll(ctx context.Context, clientID string) ([]Token, error) {
 	return s.config().revoke(ctx, "RevokeAll", clientID, "")
 }
@@ -77,7 +80,7 @@ func (c config) revoke(ctx context.Context, name, clientID, token string) ([]Tok
 		header.Set("Content-Type", "application/json")
 		body, _ = json.Marshal(map[string]string{"token": token}) // of a text
 	}
-	mask := func(text string) string { return c.mask(text, token) }
+	mask := func(text string) string { return c.mask(text, clientID, token) }
 	var got envelope
 	var tokens []Token
 	answer, err := transport.Do(ctx, &transport.Request{
@@ -106,7 +109,6 @@ func (c config) revoke(ctx context.Context, name, clientID, token string) ([]Tok
 	e := &Error{StatusCode: answer.StatusCode, RetryAfter: answer.RetryAfter, Attempts: answer.Attempts, err: err}
 	if !answer.Success() {
 		_ = json.Unmarshal(answer.Body, &got) // what does decode is taken, a value of the wrong type beside it is not
-		got.RM = cmp.Or(got.RM, string(answer.Body))
 	}
 	e.Code, e.Message = got.RC, transport.Brief(mask(got.RM))
 	return nil, e
@@ -118,8 +120,11 @@ type envelope struct {
 	RM     string `json:"RM"`
 	Result struct {
 		Data []struct {
-			Token
-			ExpirationDateMS int64 `json:"expirationDateMS"` // since the epoch
+			Token            string `json:"token"`
+			CreatedAt        any    `json:"createdAt"`
+			UpdatedAt        any    `json:"updatedAt"`
+			ExpirationDate   any    `json:"expirationDate"`
+			ExpirationDateMS any    `json:"expirationDateMS"` // since the epoch
 		} `json:"data"`
 	} `json:"result"`
 }
@@ -143,15 +148,28 @@ func (e *envelope) decode(r io.Reader) ([]Token, error) {
 	}
 	tokens := make([]Token, len(e.Result.Data))
 	for i, sent := range e.Result.Data {
-		tokens[i] = sent.Token
-		if sent.ExpiresAt.IsZero() && sent.ExpirationDateMS != 0 {
-			tokens[i].ExpiresAt = time.UnixMilli(sent.ExpirationDateMS).UTC()
-		}
-		if tokens[i].Token == "" {
+		if sent.Token == "" {
 			return nil, errors.New("answer has a token without its text")
+		}
+		tokens[i] = Token{sent.Token, at(sent.CreatedAt), at(sent.UpdatedAt), at(sent.ExpirationDate)}
+		if tokens[i].ExpiresAt.IsZero() {
+			tokens[i].ExpiresAt = at(sent.ExpirationDateMS)
 		}
 	}
 	return tokens, nil
+}
+
+// at is a time as the server may write it. What is none is as good as not there: it
+// must not hide that the token was revoked.
+func at(sent any) time.Time {
+	var at time.Time
+	switch sent := sent.(type) {
+	case string:
+		at, _ = time.Parse(time.RFC3339, sent)
+	case float64:
+		at = time.UnixMilli(int64(sent))
+	}
+	return at.UTC()
 }
 
 // Token is an access token that was revoked.
@@ -164,7 +182,7 @@ type Token struct {
 	Token     string    `json:"token"` // its text, often a JWT
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
-	ExpiresAt time.Time `json:"expirationDate"` // from when on it would have been refused anyway
+	ExpiresAt time.Time `json:"expirationDate"` // from when on it would have been refused anyway; zero if unknown
 }
 
 // printedToken has the fields of a token without its methods, so that those can

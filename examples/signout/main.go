@@ -3,13 +3,12 @@
 //
 //	go run ./examples/signout -user jane_doe
 //
-// It needs SEAM_API_KEY, IMKIT_ENDPOINT and IMKIT_API_KEY. Without the first it
-// runs on servers of its own. What could not be revoked is told in the end, with
-// the exit code 1; it does no harm to run it again.
+// It needs SEAM_API_KEY, IMKIT_ENDPOINT and IMKIT_API_KEY. Without a user it runs
+// on servers of its own. What could not be revoked is told in the end, with the
+// exit code 1; it does no harm to run it again.
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -18,6 +17,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/seam-go/seam"
@@ -30,11 +30,14 @@ func main() {
 	log.SetFlags(0)
 	user := flag.String("user", "", "the user identifier key at Seam, and the client ID at IMKIT")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatal("The user is given with -user.")
+	}
 	progress := io.Discard
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 { // a terminal
 		progress = os.Stderr
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *user, progress)
 	stop()
 	if err != nil {
@@ -43,8 +46,8 @@ func main() {
 }
 
 func run(ctx context.Context, user string, progress io.Writer) error {
-	if os.Getenv("SEAM_API_KEY") == "" {
-		return demo(ctx, cmp.Or(user, "jane_doe"), progress)
+	if user == "" {
+		return demo(ctx, "jane_doe", progress)
 	}
 	client, err := seam.NewClient()
 	if err != nil {
@@ -60,14 +63,17 @@ func run(ctx context.Context, user string, progress io.Writer) error {
 // signOut goes on after what fails, since each session that it ends is one less.
 func signOut(ctx context.Context, client *seam.Client, other *imkit.Client, user string, progress io.Writer) error {
 	const clearLine = "\r\x1b[K"
-	var revoked, failed = []string{}, []error{}
+	var failed []error
+	done := 0
 	for session, err := range client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: user}) {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("session %q: %w", session.ClientSessionID, err))
 			continue
 		}
-		revoked = append(revoked, session.ClientSessionID)
-		_, _ = fmt.Fprintf(progress, "%sSeam: %d sessions revoked", clearLine, len(revoked))
+		_, _ = fmt.Fprint(progress, clearLine)
+		fmt.Println("Revoked the session", session.ClientSessionID)
+		done++
+		_, _ = fmt.Fprintf(progress, "Seam: %d sessions revoked", done)
 	}
 
 	_, _ = fmt.Fprint(progress, clearLine, "IMKIT: revoking tokens")
@@ -76,10 +82,6 @@ func signOut(ctx context.Context, client *seam.Client, other *imkit.Client, user
 		failed = append(failed, fmt.Errorf("tokens: %w", err))
 	}
 	_, _ = fmt.Fprint(progress, clearLine)
-
-	for _, id := range revoked {
-		fmt.Println("Revoked the session", id)
-	}
 	for _, token := range tokens {
 		fmt.Printf("Revoked a token that was good for %v more\n", time.Until(token.ExpiresAt).Round(time.Hour))
 	}
@@ -88,7 +90,7 @@ func signOut(ctx context.Context, client *seam.Client, other *imkit.Client, user
 
 // demo signs out a user who has two sessions and two tokens.
 func demo(ctx context.Context, user string, progress io.Writer) error {
-	fmt.Println("SEAM_API_KEY is not set: this runs on servers of its own.")
+	fmt.Println("No -user was given: this runs on servers of its own.")
 	srv, err := seamtest.Start()
 	if err != nil {
 		return err

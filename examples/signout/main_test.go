@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 func Example() {
 	main()
 	// Unordered output:
-	// SEAM_API_KEY is not set: this runs on servers of its own.
+	// No -user was given: this runs on servers of its own.
 	// Revoked the session 00000001-0000-4000-8000-000000000000
 	// Revoked the session 00000002-0000-4000-8000-000000000000
 	// Revoked a token that was good for 168h0m0s more
@@ -45,13 +45,14 @@ func TestSignOut(t *testing.T) {
 		tokens[user] = session.Token
 		other.AddToken(user)
 	}
+	require.ErrorIs(t, run(t.Context(), "jane_doe", io.Discard), seam.ErrInvalidParams, "Seam is not set up")
 	t.Setenv("SEAM_API_KEY", srv.APIKey)
 	t.Setenv("SEAM_ENDPOINT", srv.URL)
 	require.ErrorIs(t, run(t.Context(), "jane_doe", io.Discard), imkit.ErrInvalidParams, "IMKIT is not set up")
 	t.Setenv("IMKIT_ENDPOINT", other.URL)
 	t.Setenv("IMKIT_API_KEY", imkittest.APIKey)
 
-	require.ErrorIs(t, run(t.Context(), "", io.Discard), seam.ErrInvalidParams, "not everybody")
+	require.ErrorIs(t, signOut(t.Context(), srv.Client(t), other.Client(t), "", io.Discard), seam.ErrInvalidParams, "not everybody")
 	var progress bytes.Buffer
 	require.NoError(t, run(t.Context(), "jane_doe", &progress))
 	assert.Equal(t, "\r\x1b[KSeam: 1 sessions revoked\r\x1b[KIMKIT: revoking tokens\r\x1b[K", progress.String())

@@ -141,14 +141,13 @@ func (s *Server) Requests() []Request {
 // revoke answers a request with the tokens that are gone then.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-	var params struct{ Token *string }
+	var params struct{ Token string }
 	if err == nil && len(body) > 0 {
 		err = json.Unmarshal(body, &params)
 	}
 	clientID := r.PathValue("client")
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.requests = append(s.requests, Request{clientID, r.Header.Clone(), body})
 	status, answer := http.StatusOK, map[string]any{}
 	switch {
@@ -161,7 +160,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 	default:
 		revoked, kept := []token{}, []token(nil)
 		for _, t := range s.tokens {
-			if t.clientID == clientID && (params.Token == nil || t.Token == *params.Token) {
+			if t.clientID == clientID && (params.Token == "" || t.Token == params.Token) {
 				revoked = append(revoked, t)
 			} else {
 				kept = append(kept, t)
@@ -170,6 +169,8 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 		s.tokens = kept
 		answer["RC"], answer["RM"], answer["result"] = 0, "OK", map[string]any{"data": revoked}
 	}
+	s.mu.Unlock()
+
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(answer) // a client that does not wait for it is no fault
