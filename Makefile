@@ -26,6 +26,7 @@ bench: $(BENCHSTAT) ## the benchmarks against the floor, BENCH_RUNS=10 times in 
 		.tools/bench.test -test.run '^$$' -test.bench . -test.benchtime $${BENCH_TIME:-1s} >>.tools/bench.txt || exit 1; \
 	done
 	@$(BENCHSTAT) -col /who .tools/bench.txt
+	@go test -count=1 -run TestBinary -v . | grep adds
 
 $(BENCHSTAT):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da

@@ -48,6 +48,10 @@ func (f *floor) post(ctx context.Context, path string, params, answer any) error
 	}
 	req.Header.Set("Authorization", "Bearer "+f.key)
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json") // and what the API wants to know of its callers: the same request on the wire
+	req.Header.Set("User-Agent", "floor/1.0.0 (go1.26.0; linux/amd64)")
+	req.Header.Set("Seam-Sdk-Name", "floor")
+	req.Header.Set("Seam-Sdk-Version", "1.0.0")
 	resp, err := f.http.Do(req)
 	if err != nil {
 		return err
