@@ -96,6 +96,12 @@ func TestRevokeAll(t *testing.T) {
 	for session, err := range sessions.RevokeAll(ctx, ofJane) {
 		t.Error("nothing is left to revoke", session, err)
 	}
+	for session, err := range sessions.RevokeAll(ctx, seam.ClientSessionListParams{ClientSessionID: john.ClientSessionID}) {
+		require.NoError(t, err)
+		assert.Equal(t, *john, session)
+	}
+	_, err = sessions.Get(ctx, seam.ClientSessionGetParams{}, seam.WithClientSessionToken(john.Token))
+	require.ErrorIs(t, err, seam.ErrUnauthorized)
 }
 
 // TestRevokeAllNeedsAFilter refuses what would sign a whole workspace out, and
