@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"math"
@@ -148,15 +149,15 @@ type ClientSessionListParams struct {
 }
 
 // List returns all sessions that match, of the whole workspace if params is
-// zero. It holds them all at once, and refuses an answer of more than 256 MiB:
-// for more than a few thousand use [ClientSessionsService.All].
+// zero. It holds them all at once, and refuses an answer of more than 256 MiB or
+// 500,000 sessions: for more than a few thousand use [ClientSessionsService.All].
 //
 // It is safe to repeat.
 //
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
 	call := s.client.newCall("ClientSessions.List", "/client_sessions/list", transport.RetryTransient, opts)
-	return call.clientSessions(ctx, params)
+	return call.clientSessions(ctx, params, false)
 }
 
 // All returns the same sessions as [ClientSessionsService.List], one at a time
@@ -232,13 +233,7 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 		if call.response != nil && call.err == nil {
 			call.err = errSharedResponse
 		}
-		sessions, err := call.clientSessions(ctx, params)
-		for _, session := range sessions {
-			if params.UserIdentifierKey != "" && params.UserIdentifierKey != session.UserIdentifierKey ||
-				params.ClientSessionID != "" && params.ClientSessionID != session.ClientSessionID {
-				err = errOtherSessions
-			}
-		}
+		sessions, err := call.clientSessions(ctx, params, true)
 		if err != nil {
 			yield(ClientSession{}, err)
 			return
@@ -246,8 +241,9 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 
 		const atOnce = 8
 		type result struct {
-			session ClientSession
-			err     error
+			session  ClientSession
+			err      error
+			panicked any
 		}
 		results := make(chan result, atOnce) // none waits for a loop that was left
 		var running sync.WaitGroup
@@ -255,13 +251,19 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 		begun := 0
 		for ended := range sessions {
 			for ; begun < min(ended+atOnce, len(sessions)); begun++ {
-				done := result{sessions[begun], errNoResult}
+				done := result{session: sessions[begun], err: errNoResult}
 				running.Go(func() {
-					defer func() { results <- done }()
+					defer func() {
+						done.panicked = recover()
+						results <- done
+					}()
 					done.err = s.revokeOne(ctx, done.session, opts)
 				})
 			}
 			done := <-results
+			if done.panicked != nil { // in the caller's transport or logger, and so for the caller to recover
+				panic(done.panicked)
+			}
 			if !yield(done.session, done.err) {
 				return
 			}
@@ -269,10 +271,17 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 	}
 }
 
-var (
-	errOtherSessions = errors.New("seam: ClientSessions.RevokeAll: the list has sessions that were not asked for; none was revoked")
-	errNoResult      = errors.New("seam: ClientSessions.RevokeAll: the http.Client ended the goroutine of the call")
-)
+// errNoResult is for a goroutine that the caller's transport has ended.
+var errNoResult = errors.New("seam: ClientSessions.RevokeAll: the http.Client ended the goroutine of the call")
+
+// match reports whether a list may have the session.
+func (p ClientSessionListParams) match(session ClientSession) bool {
+	return (p.ClientSessionID == "" || p.ClientSessionID == session.ClientSessionID) &&
+		(p.UserIdentifierKey == "" || p.UserIdentifierKey == session.UserIdentifierKey) &&
+		(p.ConnectWebviewID == "" || slices.Contains(session.ConnectWebviewIDs, p.ConnectWebviewID)) &&
+		(p.UserIdentityID == "" || p.UserIdentityID == session.UserIdentityID || slices.Contains(session.UserIdentityIDs, p.UserIdentityID)) &&
+		(!p.WithoutUserIdentifierKey || session.UserIdentifierKey == "")
+}
 
 // revokeOne revokes a session of a list, unless it is gone by now. What some other
 // server does not find is not gone.
@@ -313,14 +322,25 @@ func (c *call) clientSession(ctx context.Context, params any) (*ClientSession, e
 	return &session.ClientSession, nil
 }
 
+// maxSessions bounds a list that is held as a whole. Small sessions take more room
+// than their JSON.
+const maxSessions = 500_000
+
 // clientSessions sends an operation that answers with a list, and holds all of it.
-func (c *call) clientSessions(ctx context.Context, params ClientSessionListParams) ([]ClientSession, error) {
+// If all must match, a session that does not is an error.
+func (c *call) clientSessions(ctx context.Context, params ClientSessionListParams, match bool) ([]ClientSession, error) {
 	var sessions []ClientSession
 	err := c.send(ctx, params, false, func(r io.Reader) error {
 		sessions = []ClientSession{} // another attempt starts afresh
 		return transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
 			if err := session.check(); err != nil {
 				return err
+			}
+			if match && !params.match(session.ClientSession) {
+				return errors.New("answer has sessions that were not asked for")
+			}
+			if len(sessions) == maxSessions {
+				return fmt.Errorf("answer has more than %d client sessions", maxSessions)
 			}
 			if len(sessions) == cap(sessions) {
 				sessions = slices.Grow(sessions, len(sessions)) // append grows by less, and so copies more

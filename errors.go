@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/seam-go/seam/internal/transport"
 )
@@ -40,8 +41,9 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 // waited for, it is that answer, and matches the context's error too.
 //
 // Its text is one line and can be logged: of each thing that the server wrote it
-// holds at most 200 bytes. Where the server repeats tokens or the call's
-// credential or user identifier key, in whatever field, they are masked.
+// holds at most 200 bytes. Where the server repeats tokens or the call's credential
+// they are masked, and so is the call's user identifier key, unless it is spelled in
+// another way or stands where Seam names its types, fields and requests.
 type APIError struct {
 	Method     string // what was called: POST
 	Path       string // and where: /client_sessions/get
@@ -138,10 +140,11 @@ func (c *call) apiError(answer transport.Answer, err error, params any) *APIErro
 		} `json:"error"`
 	}
 	_ = json.Unmarshal(answer.Body, &body) // what does decode is taken, a type of the wrong kind beside it is not
-	mask := func(text string) string { return c.mask(text, params) }
+	key := c.key(params)
+	mask := func(text string) string { return c.mask(text, key) }
 	maskName := func(name string) string {
 		if plainName.MatchString(name) { // Seam's own, which a user's key may equal
-			return c.mask(name, struct{}{})
+			return c.mask(name, "")
 		}
 		return mask(name)
 	}
@@ -155,7 +158,7 @@ func (c *call) apiError(answer transport.Answer, err error, params any) *APIErro
 
 // requestID is the server's name for the request.
 func (c *call) requestID(answer transport.Answer) string {
-	return c.mask(answer.Header.Get("Seam-Request-Id"), struct{}{})
+	return c.mask(answer.Header.Get("Seam-Request-Id"), "")
 }
 
 var (
@@ -166,20 +169,24 @@ var (
 
 const masked = "REDACTED"
 
-// mask takes all tokens, this call's credential and its user identifier key, as it
-// is and as JSON writes it, out of a text that the server may have written. Of a
-// text beyond all reason it gives but the begin.
-func (c *call) mask(text string, params any) string {
+// key is the user identifier key that a call with params is about.
+func (c *call) key(params any) string {
+	if field := reflect.ValueOf(params).FieldByName("UserIdentifierKey"); field.IsValid() {
+		return field.String()
+	}
+	return c.userIdentifierKey
+}
+
+// mask takes all tokens, this call's credential and a user identifier key, as it is
+// and as JSON writes it, out of a text that the server may have written. Of a text
+// beyond all reason it gives but the beginning.
+func (c *call) mask(text, key string) string {
 	const most, margin = 64 << 10, 4 << 10
 	if len(text) > most { // it may end within a secret
-		text = c.mask(text[:most], params)
+		text = c.mask(text[:most], key)
 		return text[:max(0, len(text)-margin)]
 	}
 	text = tokens.ReplaceAllString(strings.ReplaceAll(text, c.secret, masked), masked)
-	key := c.userIdentifierKey
-	if field := reflect.ValueOf(params).FieldByName("UserIdentifierKey"); field.IsValid() {
-		key = field.String()
-	}
 	if key == "" || len(key) > len(text) {
 		return text
 	}
@@ -197,8 +204,8 @@ func (c *call) mask(text string, params any) string {
 // maskWord masks a short word where it is no part of another one, as a key of one
 // letter is of most.
 func maskWord(text, word string) string {
-	isWord := func(i int) bool {
-		return i >= 0 && i < len(text) && (text[i] == '_' || unicode.IsLetter(rune(text[i])) || unicode.IsDigit(rune(text[i])))
+	isWord := func(r rune, _ int) bool {
+		return r == '_' || r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
 	}
 	var replaced strings.Builder
 	rest := 0
@@ -210,7 +217,7 @@ func maskWord(text, word string) string {
 		begin := rest + i
 		end := begin + len(word)
 		replaced.WriteString(text[rest:begin])
-		if isWord(begin-1) || isWord(end) {
+		if isWord(utf8.DecodeLastRuneInString(text[:begin])) || isWord(utf8.DecodeRuneInString(text[end:])) {
 			replaced.WriteString(word)
 		} else {
 			replaced.WriteString(masked)

@@ -290,6 +290,26 @@ func TestListIsBounded(t *testing.T) {
 	assert.Equal(t, 1, requireAPIError(t, err).Attempts)
 	assert.Nil(t, list)
 	assert.LessOrEqual(t, sent, 256<<20)
+
+	begin.Reset(`{"client_sessions": [`)
+	sent, rest = 0, session
+	for _, err := range client.ClientSessions.All(t.Context(), seam.ClientSessionListParams{}) {
+		require.NoError(t, err)
+		if sent > 257<<20 {
+			break
+		}
+	}
+}
+
+// TestListOfManySmallSessions takes more room than its JSON.
+func TestListOfManySmallSessions(t *testing.T) {
+	t.Parallel()
+	one := `{"client_session_id":"1"},`
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		return response(http.StatusOK, `{"client_sessions":[`+strings.TrimSuffix(strings.Repeat(one, 500_001), ",")+`]}`)
+	})
+	_, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.ErrorContains(t, err, "more than 500000 client sessions")
 }
 
 func TestLargeAnswers(t *testing.T) {

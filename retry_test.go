@@ -295,6 +295,48 @@ func TestAnswerAsTheContextEnds(t *testing.T) {
 	assert.True(t, body.closed)
 }
 
+// TestSecondAnswerAsTheContextEnds does the same after a first attempt that failed.
+func TestSecondAnswerAsTheContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		attempts := 0
+		client := offline(t, func(*http.Request) (*http.Response, error) {
+			if attempts++; attempts == 1 {
+				return response(http.StatusServiceUnavailable, "")
+			}
+			cancel()
+			return response(http.StatusOK, oneSession)
+		})
+		_, err := client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: sessionID})
+		require.NoError(t, err)
+	})
+}
+
+// TestSwitchedProtocols answers with a connection that is for another protocol, and
+// that net/http would read without heed of any context.
+func TestSwitchedProtocols(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+	}()
+	client := newClient(t, seam.WithEndpoint("http://"+listener.Addr().String()))
+	for _, op := range operations {
+		err := op.smallest(t.Context(), client.ClientSessions)
+		assert.Equal(t, http.StatusSwitchingProtocols, requireAPIError(t, err).StatusCode)
+	}
+}
+
 type closing struct {
 	io.Reader
 	closed bool

@@ -167,23 +167,77 @@ func TestRevokeAllGoesOn(t *testing.T) {
 // TestRevokeAllOfOthers gets a list that does not heed what was asked for.
 func TestRevokeAllOfOthers(t *testing.T) {
 	t.Parallel()
-	client := offline(t, func(req *http.Request) (*http.Response, error) {
-		assert.Equal(t, "/client_sessions/list", req.URL.Path)
-		return response(http.StatusOK, `{"client_sessions": [
-			{"client_session_id": "1", "user_identifier_key": "jane_doe"},
-			{"client_session_id": "2", "user_identifier_key": "john_doe"},
-			{"client_session_id": "1", "user_identifier_key": "jane_doe"}
-		]}`)
-	})
-	for _, params := range []seam.ClientSessionListParams{{UserIdentifierKey: "jane_doe"}, {ClientSessionID: "1"}} {
-		items := 0
-		for session, err := range client.ClientSessions.RevokeAll(t.Context(), params) {
-			items++
-			assert.Zero(t, session)
-			require.EqualError(t, err, "seam: ClientSessions.RevokeAll: the list has sessions that were not asked for; none was revoked")
-		}
-		assert.Equal(t, 1, items)
+	const mine = `{"client_session_id": "1", "user_identifier_key": "jane_doe", "connect_webview_ids": ["w"], "user_identity_id": "i"}`
+	for name, tt := range map[string]struct {
+		params seam.ClientSessionListParams
+		mine   string
+	}{
+		"ID":           {seam.ClientSessionListParams{ClientSessionID: "1"}, mine},
+		"key":          {seam.ClientSessionListParams{UserIdentifierKey: "jane_doe"}, mine},
+		"webview":      {seam.ClientSessionListParams{ConnectWebviewID: "w"}, mine},
+		"identity":     {seam.ClientSessionListParams{UserIdentityID: "i"}, mine},
+		"old identity": {seam.ClientSessionListParams{UserIdentityID: "i"}, `{"client_session_id": "1", "user_identity_ids": ["h", "i"]}`},
+		"no key":       {seam.ClientSessionListParams{WithoutUserIdentifierKey: true}, `{"client_session_id": "1"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			list, revokes := tt.mine, 0
+			client := offline(t, func(req *http.Request) (*http.Response, error) {
+				if req.URL.Path == "/client_sessions/list" {
+					return response(http.StatusOK, `{"client_sessions": [`+list+`]}`)
+				}
+				revokes++
+				return response(http.StatusOK, done)
+			})
+			for session, err := range client.ClientSessions.RevokeAll(t.Context(), tt.params) {
+				require.NoError(t, err)
+				assert.Equal(t, "1", session.ClientSessionID)
+			}
+			assert.Equal(t, 1, revokes)
+
+			list += `, {"client_session_id": "2", "user_identifier_key": "john_doe"}`
+			items := 0
+			for session, err := range client.ClientSessions.RevokeAll(t.Context(), tt.params) {
+				items++
+				assert.Zero(t, session)
+				assert.Equal(t, 1, requireAPIError(t, err).Attempts)
+				require.ErrorContains(t, err, "answer has sessions that were not asked for")
+			}
+			assert.Equal(t, 1, items)
+			assert.Equal(t, 1, revokes, "not even the one that was asked for")
+		})
 	}
+}
+
+// TestRevokeAllOfAKeyThatIsAWord of the API's own must know a session that is gone.
+func TestRevokeAllOfAKeyThatIsAWord(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path == "/client_sessions/list" {
+			return response(http.StatusOK, `{"client_sessions": [{"client_session_id": "1", "user_identifier_key": "client"}]}`)
+		}
+		return response(http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`)
+	})
+	for _, err := range client.ClientSessions.RevokeAll(t.Context(), seam.ClientSessionListParams{UserIdentifierKey: "client"}) {
+		require.NoError(t, err)
+	}
+}
+
+// TestRevokeAllPanics where the caller can recover it, if the caller's transport
+// does.
+func TestRevokeAllPanics(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path != "/client_sessions/list" {
+			panic("in the transport")
+		}
+		return response(http.StatusOK, listOfJane(20))
+	})
+	assert.PanicsWithValue(t, "in the transport", func() {
+		for _, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
+			t.Error(err)
+		}
+	})
 }
 
 // TestRevokeAllTriesAgain has each request fail once, and sees that the options of

@@ -178,7 +178,7 @@ func (c *call) send(ctx context.Context, params any, stream bool, decode func(io
 		Timeout:    c.timeout,
 		Transport:  c.transport,
 		Logger:     c.logger,
-		Mask:       func(text string) string { return c.mask(text, params) },
+		Mask:       func(text string) string { return c.mask(text, c.key(params)) },
 		Decode:     decode,
 		Stream:     stream,
 		KeepBody:   c.response != nil && !stream,

@@ -170,6 +170,7 @@ func TestMaskLeavesTheRest(t *testing.T) {
 		{"jane", "jane_1 is not jane", "jane_1 is not REDACTED"},
 		{"janet", "xjanetx is not janet", "xjanetx is not REDACTED"},
 		{"janet1", "no xjanet1x", "no xREDACTEDx"},
+		{"jane", "no ‘jane’, jane— jane… «jane» éjane janeé", "no ‘REDACTED’, REDACTED— REDACTED… «REDACTED» éjane janeé"},
 		{"jane@example.com", "no user_jane@example.com", "no user_REDACTED"},
 		{"(", "no ( here", "no REDACTED here"},
 		{`o"brien`, `got {"user_identifier_key":"o\"brien"}`, `got {"user_identifier_key":"REDACTED"}`},

@@ -72,8 +72,9 @@ func (a Answer) Success() bool { return a.StatusCode/100 == 2 }
 // why the last attempt gave no complete answer, why Decode refused it, or that
 // ctx ended; it is nil for any answer that was read to its end, a failure too.
 func Do(ctx context.Context, r *Request) (Answer, error) {
+	c := &call{Request: r}
 	if ctx.Err() != nil {
-		return Answer{}, ended(ctx, nil)
+		return Answer{}, c.brief(ended(ctx, nil))
 	}
 	// Without r.Body this is an empty body to net/http, and must not be nil or
 	// http.NoBody: over HTTP/2 such a request is sent again without end too.
@@ -83,7 +84,6 @@ func Do(ctx context.Context, r *Request) (Answer, error) {
 	}
 	req.Header = r.Header
 
-	c := &call{Request: r}
 	c.http.Transport = c
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.client.HTTPClient = &c.http
@@ -95,7 +95,7 @@ func Do(ctx context.Context, r *Request) (Answer, error) {
 		_ = resp.Body.Close() // http.NoBody, as every attempt leaves it
 	}
 	if ctx.Err() != nil && (c.waiting || c.err != nil) {
-		c.err = ended(ctx, c.err)
+		c.err = c.brief(ended(ctx, c.err))
 	}
 	return c.answer, c.err
 }
@@ -164,6 +164,9 @@ func (c *call) read(resp *http.Response, timer *time.Timer) error {
 	c.answer.RetryAfter = retryAfter(resp)
 
 	b := &body{Reader: resp.Body, call: c, left: maxAnswer}
+	if resp.StatusCode < http.StatusOK { // a connection for another protocol, which no context ends
+		return nil
+	}
 	if !c.answer.Success() {
 		var err error
 		c.answer.Body, err = io.ReadAll(io.LimitReader(b, maxErrorBody))
@@ -204,6 +207,9 @@ func (b *body) Read(p []byte) (int, error) {
 		b.call.answer.Body = append(b.call.answer.Body, p[:n]...)
 	}
 	if err != nil && err != io.EOF {
+		if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // as HTTP/2 has other words for it
+		}
 		b.err = err
 	}
 	return n, err
