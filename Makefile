@@ -5,7 +5,7 @@ GOLANGCI_LINT := .tools/golangci-lint-v2.15.0
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-check: lint workflows readme test newest chaos nested apidiff ## all that must pass before a change lands
+check: lint workflows readme test newest coverage chaos nested apidiff ## all that must pass before a change lands
 
 readme: ## the two commands that README.md begins with
 	@for command in 'go run ./examples/quickstart' 'go test ./...'; do \
@@ -19,6 +19,11 @@ test: ## the tests, with the race detector and in random order
 newest: ## the tests on Go 1.27, which decodes lists in another way unless it is told not to
 	GOTOOLCHAIN=go1.27.0 go test ./...
 	GOTOOLCHAIN=go1.27.0 GOEXPERIMENT=nojsonv2 go test -run 'Walked|List|All|Fuzz' .
+
+coverage: ## how much of seam and internal/transport the tests reach
+	@mkdir -p .tools
+	go test -short -coverpkg .,./internal/transport -coverprofile .tools/cover.out . ./seamtest ./imkit
+	go tool cover -func .tools/cover.out | awk 'END { print; exit $$3+0 < 95 }'
 
 chaos: ## 20,000 calls to a server that spoils many of them
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
@@ -99,4 +104,4 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check readme test newest chaos nested bench fake record apidiff fuzz mutants vuln workflows notes lint
+.PHONY: help check readme test newest coverage chaos nested bench fake record apidiff fuzz mutants vuln workflows notes lint

@@ -38,8 +38,10 @@ func TestPackage(t *testing.T) {
 	files, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
 	require.NoError(t, err)
 	allowed := strings.Join([]string{
-		`\.go$`, `\.md$`, `^LICENSE$`, `^go\.(mod|sum)$`,
-		`^examples/.*\.(html|css)$`, `(^|/)testdata/.*\.(json|txt)$`, `(^|/)testdata/fuzz/`,
+		`^\w+\.go$`, `^[A-Z]+(\.md)?$`, `^go\.(mod|sum)$`, `^docs/\w+\.md$`,
+		`^(imkit|imkit/imkittest|internal/loopback|internal/transport|seamtest|webhook)/\w+\.go$`,
+		`^examples/[\w-]+/\w+\.(go|html|css)$`,
+		`^testdata/(documented|imkit|recorded|wire)/\w+\.json$`, `^testdata/[\w.]+\.(json|txt)$`, `^webhook/testdata/[\w.]+\.json$`,
 		`^Makefile$`, `^\.git(ignore|attributes)$`, `^\.golangci\.yml$`, `^\.(ci|github)/`, // can only be here
 	}, "|")
 	var names []string
@@ -48,7 +50,8 @@ func TestPackage(t *testing.T) {
 		names = append(names, name)
 		assert.Regexp(t, allowed, name, "everybody who uses this module would have it")
 	}
-	assert.Subset(t, names, []string{"LICENSE", "README.md"}, "pkg.go.dev shows no module without them")
+	assert.Subset(t, names, []string{"LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"})
+	assert.NotContains(t, strings.Fields(user.runGo(t, folder, "list", "-deps", "github.com/seam-go/seam")), "testing")
 }
 
 // TestVersion holds the version that is sent against the newest in CHANGELOG.md.
@@ -57,9 +60,13 @@ func TestVersion(t *testing.T) {
 	changes, err := os.ReadFile("CHANGELOG.md")
 	require.NoError(t, err)
 	headings := regexp.MustCompile(`(?m)^## .*$`).FindAllString(string(changes), -1)
-	releases := slices.DeleteFunc(headings, func(heading string) bool { return heading == "## [Unreleased]" })
-	require.NotEmpty(t, releases)
-	assert.Regexp(t, `^## \[`+regexp.QuoteMeta(seam.Version)+`\] - \d{4}-\d\d-\d\d$`, releases[0])
+	require.Greater(t, len(headings), 1)
+	assert.Equal(t, "## [Unreleased]", headings[0])
+	version := regexp.QuoteMeta(seam.Version)
+	assert.Regexp(t, `^## \[`+version+`\] - \d{4}-\d\d-\d\d$`, headings[1])
+	assert.Regexp(t, `(?m)^## \[`+version+`\].*\n\n[^#\[\s]`, string(changes), "the release says something")
+	assert.Regexp(t, `(?m)^\[Unreleased\]: .*/v`+version+`\.\.\.HEAD$`, string(changes))
+	assert.Regexp(t, `(?m)^\[`+version+`\]: .*v`+version+`$`, string(changes))
 }
 
 // user is somebody with an empty module cache who gets this module as it is here,
@@ -76,7 +83,11 @@ func newUser(t *testing.T, env ...string) user {
 		t.Skip("takes seconds")
 	}
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("no git: this module was not fetched as its users do")
+		const missing = "no git: this module was not fetched as its users do"
+		if os.Getenv("CI") != "" {
+			t.Fatal(missing)
+		}
+		t.Skip(missing)
 	}
 	folder := t.TempDir()
 	repository := filepath.Join(folder, "repository")

@@ -3,6 +3,7 @@ package seam_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -49,6 +50,29 @@ func TestReadme(t *testing.T) {
 			assert.Equal(t, output, got)
 		}
 	}
+}
+
+// TestReadmeIsComplete looks for each operation and example, and for what the
+// README links to.
+func TestReadmeIsComplete(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	readme := string(text)
+	for method := range reflect.TypeFor[*seam.ClientSessionsService]().Methods() {
+		assert.Regexp(t, "(?m)^\\| \\[.*`"+method.Name+"`.*\\]\\(https://docs.seam.co/", readme)
+	}
+	mains, err := filepath.Glob("examples/*/main.go")
+	require.NoError(t, err)
+	for _, main := range mains {
+		assert.Contains(t, readme, "](examples/"+filepath.Base(filepath.Dir(main))+")")
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^:)]+)\)`).FindAllStringSubmatch(readme, -1) {
+		_, err := os.Stat(link[1])
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 0, strings.Count(readme, "```")%2)
+	assert.Equal(t, strings.Count(readme, "package main"), strings.Count(readme, "```go\npackage main"), "each is run")
 }
 
 // TestBinary builds a program with net/http alone and the same with this package:

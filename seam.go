@@ -48,10 +48,9 @@
 //   - RevokeAll is as List, and then as a Revoke for each session.
 //
 // The first wait is 200 to 400 milliseconds, each further one twice as long, up
-// to 10 to 20 seconds. If the server asks for a longer wait (Retry-After with
-// 429 or 503) it gets that, up to 60 seconds; if it asks for more, or if the
-// context would end during the wait, the call ends at once with what the server
-// said.
+// to 10 to 20 seconds. A longer wait that the server asks for (Retry-After with
+// 429 or 503) is kept, up to 60 seconds. If it asks for more, or if the context
+// would end during the wait, the call ends at once with what the server said.
 //
 // # Concurrency
 //
@@ -70,8 +69,9 @@
 //
 // # Other packages
 //
-// Package [github.com/seam-go/seam/seamtest] is a Seam server for tests, and
-// [github.com/seam-go/seam/webhook] receives the events that Seam sends.
+// Package [github.com/seam-go/seam/seamtest] is a Seam server for tests,
+// [github.com/seam-go/seam/webhook] receives the events that Seam sends, and
+// [github.com/seam-go/seam/imkit] revokes the tokens of another system.
 package seam
 
 import (

@@ -34,9 +34,9 @@ type TokensService struct {
 
 // Revoke revokes one token of a client, and returns what the server says that it
 // revoked: nothing if the client has no such token. An empty token is refused, as
-// the server might take that for all tokens; see [TokensService.RevokeAll]. So it
-// would if something on the way dropped the body of a DELETE, and the list then has
-// all tokens of the client.
+// the server might take that for all tokens; see [TokensService.RevokeAll]. A proxy
+// that drops the body of a DELETE has the same effect: the list then has all tokens
+// of the client.
 //
 // It is safe to repeat. After a lost answer the list may be empty all the same.
 func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]Token, error) {

@@ -18,7 +18,7 @@ type Fault struct {
 	// answer. Without it the request does nothing.
 	TakesEffect bool
 
-	Delay  time.Duration // before all else
+	Delay  time.Duration // before anything else happens
 	Status int           // answers with this, Header and Body
 	Header http.Header
 	Body   string

@@ -12,8 +12,8 @@ import (
 // deleted. There is none for one that was revoked or has expired.
 const EventTypeClientSessionDeleted = "client_session.deleted"
 
-// Event is something that has happened in a workspace. Those of types that this
-// package does not know have all but a struct of their own.
+// Event is something that has happened in a workspace. An event of a type that this
+// package does not know has its type and Raw.
 //
 // Printed with package fmt or log/slog it does not show Raw, in which other
 // events have the codes of locks. What prints an event without asking it does:
@@ -42,7 +42,7 @@ type Event struct {
 	Raw json.RawMessage // the body as it came
 }
 
-// ClientSessionDeleted is what a [EventTypeClientSessionDeleted] tells.
+// ClientSessionDeleted is what an [EventTypeClientSessionDeleted] tells.
 type ClientSessionDeleted struct {
 	ClientSessionID string // never empty
 }

@@ -1,10 +1,11 @@
-// Otel makes an OpenTelemetry span of each attempt of a call: around the transport
-// that connects it puts one that traces. It runs on a Seam server of its own, which
+// Otel makes an OpenTelemetry span of each attempt of a call, with a transport that
+// traces around the one that connects. It runs on a Seam server of its own, which
 // refuses the first attempt, and prints the spans where you would export them.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -39,7 +40,7 @@ func run(ctx context.Context) error {
 	ctx, span := provider.Tracer("backend").Start(ctx, "sign in")
 	_, err = client.ClientSessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane_doe"})
 	span.End()
-	return err
+	return errors.Join(err, provider.Shutdown(ctx)) // which exports what is left
 }
 
 // withSpans makes a span of each attempt, below the one in the call's context.

@@ -206,13 +206,14 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.call.KeepBody && b.call.answer.Success() {
 		b.call.answer.Body = append(b.call.answer.Body, p[:n]...)
 	}
-	if err != nil && err != io.EOF {
-		if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // as HTTP/2 has other words for it
-		}
-		b.err = err
+	if err == nil || err == io.EOF {
+		return n, err
 	}
-	return n, err
+	b.err = err
+	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // as HTTP/2 has other words for it
+	}
+	return n, b.err
 }
 
 // ended gives the reason why ctx ended, together with what went wrong before.
