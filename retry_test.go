@@ -317,20 +317,15 @@ func TestSecondAnswerAsTheContextEnds(t *testing.T) {
 // that net/http would read without heed of any context.
 func TestSwitchedProtocols(t *testing.T) {
 	t.Parallel()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
-			t.Cleanup(func() { _ = conn.Close() })
-		}
-	}()
-	client := newClient(t, seam.WithEndpoint("http://"+listener.Addr().String()))
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		assert.NoError(t, err)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		assert.NoError(t, err)
+		_, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		assert.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+	})
 	for _, op := range operations {
 		err := op.smallest(t.Context(), client.ClientSessions)
 		assert.Equal(t, http.StatusSwitchingProtocols, requireAPIError(t, err).StatusCode)
