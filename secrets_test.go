@@ -124,6 +124,22 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	}
 }
 
+// TestCauseIsMasked has a caller end the context with words that no log should have.
+func TestCauseIsMasked(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		cancel(errors.New("signed out jane_doe\nof seam_cst2_of_somebody"))
+		return nil, context.Cause(req.Context())
+	})
+	for range 2 { // in the call, and before it
+		_, err := client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"})
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Empty(t, leaks(err.Error()))
+		assert.NotContains(t, err.Error(), "\n")
+	}
+}
+
 // leaks returns the secrets that a text has.
 func leaks(text string) []string {
 	var found []string
