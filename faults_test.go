@@ -413,7 +413,7 @@ func TestFaultsOverTheWire(t *testing.T) {
 			server.EnableHTTP2 = protocol == "HTTP/2.0"
 			server.StartTLS()
 			defer server.Close()
-			client := newClient(t, seam.WithEndpoint(server.URL), seam.WithHTTPClient(server.Client()))
+			client := newClient(t, seam.WithEndpoint(server.URL), seam.WithHTTPClient(server.Client()), seam.WithTimeout(time.Hour))
 
 			var group sync.WaitGroup
 			for i, fault := range faults {

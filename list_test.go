@@ -284,7 +284,7 @@ func TestListIsBounded(t *testing.T) {
 			return n, nil
 		})))
 		return resp, err
-	})
+	}, seam.WithTimeout(time.Hour)) // as the race detector makes it slow
 	list, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
 	require.ErrorContains(t, err, "more than 268435456 bytes")
 	assert.Equal(t, 1, requireAPIError(t, err).Attempts)
