@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,8 @@ import (
 
 	"github.com/seam-go/seam"
 )
+
+var record = flag.Bool("record", false, "write docs/faults.md instead of comparing with it")
 
 // attempt is what a transport without a network does with a request.
 type attempt = func(*http.Request) (*http.Response, error)
@@ -464,5 +467,5 @@ says, and a deadline ` + "`context.DeadlineExceeded`" + `. If the caller's conte
 	}
 	written, err := os.ReadFile("docs/faults.md")
 	require.NoError(t, err)
-	assert.Equal(t, page.String(), string(written), "go generate writes it anew")
+	assert.Equal(t, page.String(), string(written), "make record writes it anew")
 }

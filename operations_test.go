@@ -232,3 +232,10 @@ func offline(tb testing.TB, f roundTripper, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	return newClient(tb, append([]seam.Option{seam.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
 }
+
+func requireAPIError(t *testing.T, err error) *seam.APIError {
+	t.Helper()
+	var apiErr *seam.APIError
+	require.ErrorAs(t, err, &apiErr)
+	return apiErr
+}

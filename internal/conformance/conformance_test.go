@@ -1,4 +1,4 @@
-package seam_test
+package conformance_test
 
 import (
 	"encoding/json"
@@ -15,6 +15,8 @@ import (
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/seamtest"
 )
+
+const webviewID = "dafe6400-7484-4fd1-8c17-1c901b444250"
 
 // peer is a server for the conformance suite, without users named jane or joe.
 type peer struct {

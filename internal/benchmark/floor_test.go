@@ -1,4 +1,4 @@
-package seam_test
+package benchmark_test
 
 import (
 	"bytes"
