@@ -10,7 +10,7 @@ import (
 // readings lists the ways to read a text: in each, the listed characters begin an
 // escape. One reading for all escapes would not do, as the secret a%5Fb in a JSON
 // string contains no URL escape.
-var readings = []string{"", `\`, "%", "%+", "&", `\%&`, `\%&+`}
+var readings = []string{"", `\`, "%", "&", `\%&`, `\%&+`}
 
 // reading is a text with its escapes decoded.
 type reading struct {

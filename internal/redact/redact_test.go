@@ -35,7 +35,7 @@ func TestText(t *testing.T) {
 		{"identifier", nil, []string{"jane_doe"}, "no session of jane_doe", "no session of REDACTED"},
 		{"identifier in a word", nil, []string{"jane_doe"}, "xjane_doe2", "xREDACTED2"},
 		{"short identifier", nil, []string{"1"}, "1 of 127.0.0.1:8081 (1)", "REDACTED of 127.0.0.REDACTED:8081 (REDACTED)"},
-		{"short identifier in words", nil, []string{"jane"}, "janet _jane jane2 éjane", "janet _jane jane2 éjane"},
+		{"short identifier in words", nil, []string{"janet"}, "janets _janet janet2 éjanet", "janets _janet janet2 éjanet"},
 		{"short identifier between escapes", nil, []string{"jane"}, `x\njane\n %20jane%20 &quot;jane&#39;`, `x\nREDACTED\n %20REDACTED%20 &quot;REDACTED&#39;`},
 		{"short identifier that repeats", nil, []string{"a a"}, "xa a a", "xa REDACTED"},
 		{"short identifier of other characters", nil, []string{"é"}, "é\xff é, éa", "REDACTED\xff REDACTED, éa"},
@@ -63,7 +63,10 @@ func TestText(t *testing.T) {
 		{"HTML by numbers", nil, []string{"a_b'c😀"}, "<b>a&#95;b&#x0027;c&#X1f600;</b>", "<b>REDACTED</b>"},
 		{"HTML by names", nil, []string{`<"a"&'b'>`}, "<b>&lt;&quot;a&quot;&amp;&apos;b&#039;&gt;</b>", "<b>REDACTED</b>"},
 		{"mixed", nil, []string{"jane doe:1&2"}, `jane+doe\u003a1%262 &#106;ane%20doe&#58;1&amp;2`, "REDACTED REDACTED"},
-		{"secret that looks escaped", nil, []string{`a%5Fb\u005f&amp;+`}, `a%5Fb\u005f&amp;+ a%255Fb\u005f&amp;+ a%5Fb\\u005f\u0026amp;+`, "REDACTED REDACTED REDACTED"},
+		{"mixed, with a plus", nil, []string{"a+b_c_d"}, `a+b\u005fc%5fd`, "REDACTED"},
+		{"escape at the end", nil, []string{"jane😀"}, `jane\ud83d\ude00`, "REDACTED"},
+		{"secret that looks escaped", nil, []string{`a%5Fb\u005f&amp;+`}, `a%5Fb\u005f&amp;+ a%255Fb\u005f&amp;+ a%5Fb\\u005f\u0026amp;+ a%5Fb\u005f&amp;amp;+`, "REDACTED REDACTED REDACTED REDACTED"},
+		{"numbers of no character", nil, []string{"d", "\x00"}, "&#9a; &#; &#100;", "&#9a; &#; REDACTED"},
 		{"broken escapes", nil, []string{"jane_doe"}, `%5 %zz \u00 \u00zz \ud83d \q &#; &#x; &;` + " &#9999999999; &ja\\", `%5 %zz \u00 \u00zz \ud83d \q &#; &#x; &; &#9999999999; &ja\`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -84,6 +87,7 @@ func TestTextIsTruncated(t *testing.T) {
 		"credential":         {"a-long-api-key", "a-long-api-key"},
 		"escaped credential": {"a-long-api-key", `a\u002dlong&#x0000002d;api%2Dkey`},
 		"long credential":    {longKey, longKey},
+		"escaped long key":   {longKey, strings.ReplaceAll(longKey, "0", "&#x00000030;")},
 		"Seam token":         {"", "seam_cst1_123456789"},
 		"JWT":                {"", jwt},
 	} {
