@@ -3,6 +3,7 @@ package imkit_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -162,12 +163,16 @@ func TestLenientDecoding(t *testing.T) {
 		`{"token": "a", "expirationDateMS": 1592463789830}`:                                                       {Token: "a", ExpiresAt: expires},
 		`{"token": "a", "expirationDate": "2020-06-18T07:03:09.830Z", "expirationDateMS": 1}`:                     {Token: "a", ExpiresAt: expires},
 		`{"token": "a", "expirationDate": "2020-06-18T09:03:09.830+02:00", "client": {"b": 1}}`:                   {Token: "a", ExpiresAt: expires},
+		`{"token": "a", "createdAt": -1e18, "updatedAt": 1e300, "expirationDateMS": 1e18}`:                        {Token: "a"},
+		`{"token": "a", "expirationDate": "9999-12-31T23:59:59-01:00", "createdAt": "0000-01-01T00:00:00+01:00"}`: {Token: "a"},
 	} {
 		tokens, err := offline(t, answers(http.StatusCreated, `{"RC": 0, "more": [], "result": {"data": [`+body+`], "more": 1}}`)).
 			Tokens.RevokeAll(t.Context(), clientID)
 		require.NoError(t, err, body)
 		assert.Empty(t, cmp.Diff([]imkit.Token{want}, tokens), body)
 		assert.NotSame(t, time.Local, tokens[0].ExpiresAt.Location(), body)
+		_, err = json.Marshal(tokens)
+		require.NoError(t, err, body)
 	}
 }
 
@@ -178,22 +183,43 @@ func TestRefusedParams(t *testing.T) {
 		t.Error("a request was sent")
 		return nil, io.ErrUnexpectedEOF
 	})
+	const (
+		segment = `the client ID has an empty, "." or ".." path segment, which proxies remove`
+		syntax  = `the client ID has a '\', ';', '?' or '#', which proxies may take for a separator`
+		escape  = "the client ID has a percent escape, which proxies may decode; pass the client ID unescaped"
+		control = "the client ID has a control character, such as a line break"
+	)
 	for id, want := range map[string]string{
-		"":            "the client ID is blank",
-		"\t\n":        "the client ID is blank",
-		"\u00a0":      "the client ID is blank",
-		"jane\xff":    "the client ID is not valid UTF-8",
-		".":           "the client ID has a . or .. that could be taken for a step in the path",
-		"..":          "the client ID has a . or .. that could be taken for a step in the path",
-		"../jane":     "the client ID has a . or .. that could be taken for a step in the path",
-		"jane/.":      "the client ID has a . or .. that could be taken for a step in the path",
-		"jane/../joe": "the client ID has a . or .. that could be taken for a step in the path",
-		`jane\..\joe`: "the client ID has a . or .. that could be taken for a step in the path",
+		"":                 "the client ID is blank",
+		"\t\n":             "the client ID is blank",
+		"\u00a0":           "the client ID is blank",
+		"jane\xff":         "the client ID is not valid UTF-8",
+		".":                segment,
+		"..":               segment,
+		"../jane":          segment,
+		"jane/.":           segment,
+		"jane/../joe":      segment,
+		"/":                segment,
+		"/jane":            segment,
+		"jane/":            segment,
+		"x//jane":          segment,
+		`jane\..\joe`:      syntax,
+		`jane\`:            syntax,
+		"x/..;/jane":       syntax,
+		"jane;x":           syntax,
+		"jane/token?":      syntax,
+		"jane#":            syntax,
+		"x/%2e%2E/jane":    escape,
+		"x%2f..%2Fjane":    escape,
+		"x%252e%252e":      escape,
+		"1485248560558%7D": escape,
+		"jane\n":           control,
+		"jane\x00":         control,
 	} {
 		for name, call := range operations {
 			tokens, err := call(t.Context(), client, id)
 			require.ErrorIs(t, err, imkit.ErrInvalidParams)
-			require.EqualError(t, err, "imkit: Tokens."+name+": "+want)
+			require.EqualError(t, err, "imkit: Tokens."+name+": "+want, id)
 			assert.Nil(t, tokens)
 		}
 	}
@@ -205,6 +231,11 @@ func TestRefusedParams(t *testing.T) {
 		_, err := client.Tokens.Revoke(t.Context(), clientID, token)
 		require.ErrorIs(t, err, imkit.ErrInvalidParams)
 		require.EqualError(t, err, "imkit: Tokens.Revoke: "+want)
+	}
+	for name, call := range operations {
+		_, err := call(nil, client, clientID) //nolint:staticcheck // a mistake that must not panic
+		require.ErrorIs(t, err, imkit.ErrInvalidParams)
+		require.EqualError(t, err, "imkit: Tokens."+name+": the context is nil; use context.Background")
 	}
 }
 
@@ -218,12 +249,12 @@ func TestRefusedOptions(t *testing.T) {
 	}{
 		{name: "no endpoint, nor a key", want: "the endpoint must be a URL such as https://imkit.example.com"},
 		{name: "key and endpoint in each other's place", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint must be a URL such as https://imkit.example.com"},
-		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint must not have a user or password; the API key stands beside it"},
+		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint must not have a user or password; pass the API key as the second argument"},
 		{name: "query", endpoint: "https://imkit.test?key=secret", apiKey: apiKey, want: "the endpoint must not have a query or a fragment"},
 		{name: "no key", endpoint: "https://imkit.test", want: "the API key is empty"},
 		{name: "key with a line break", endpoint: "https://imkit.test", apiKey: "secret\n", want: "the API key has a space, a line break or another character that none has; was it cut out with too much?"},
 		{name: "plain http", endpoint: "http://104.199.197.188:3100", apiKey: apiKey, want: "the endpoint must be https, as plain http would show the credential to the network; WithInsecureHTTP allows it all the same"},
-		{name: "no http.Client", endpoint: "https://imkit.test", apiKey: apiKey, option: imkit.WithHTTPClient(nil), want: "the http.Client is nil; leave WithHTTPClient out for the default one"},
+		{name: "no http.Client", endpoint: "https://imkit.test", apiKey: apiKey, option: imkit.WithHTTPClient(nil), want: "the http.Client is nil; omit WithHTTPClient to use the default"},
 		{name: "no option", endpoint: "https://imkit.test", apiKey: apiKey, want: "an Option is nil"},
 		{name: "the first of two", endpoint: "https://imkit.test", option: imkit.WithHTTPClient(nil), want: "the API key is empty"},
 	} {

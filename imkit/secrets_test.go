@@ -118,26 +118,29 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	}
 }
 
-// TestMask says what becomes of a message.
+// TestMask shows what an error keeps of the server's message.
 func TestMask(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ token, message, want string }{
-		{token, "no test-token$123 of " + apiKey, "no REDACTED of REDACTED"},
-		{`a"b&c`, `no a"b&c, or "a\"b\u0026c"`, `no REDACTED, or "REDACTED"`},
-		{token, "no " + somebodys + ", no xeyJa.b.c", "no REDACTED, no xeyJa.b.c"},
-		{strings.Repeat("t", 2<<20), "long", "long"},
-		{token, strings.Repeat("x", 190) + token, strings.Repeat("x", 190) + "REDACTED"},
-		{token, strings.Repeat("x", 195) + token, strings.Repeat("x", 195) + "REDAC…"},
-		{token, "two\nlines", "two lines"},
-		{token, "Cannot DELETE /admin/clients/1485248560558%7D/token of 1485248560558}", "Cannot DELETE /admin/clients/REDACTED/token of REDACTED"},
-		{token, "test-token%24123 of 2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk%3D", "REDACTED of REDACTED"},
+	for _, tt := range []struct{ clientID, token, message, want string }{
+		{clientID, token, "no test-token$123 of " + apiKey, "no REDACTED of REDACTED"},
+		{clientID, `a"b&c`, `no a"b&c, or "a\"b\u0026c"`, `no REDACTED, or "REDACTED"`},
+		{clientID, token, "no " + somebodys + ", no xeyJa.b.c", "no REDACTED, no xeyJa.b.c"},
+		{clientID, strings.Repeat("t", 2<<20), "long", "long"},
+		{clientID, token, strings.Repeat("x", 190) + token, strings.Repeat("x", 190) + "REDACTED"},
+		{clientID, token, strings.Repeat("x", 195) + token, strings.Repeat("x", 195) + "REDAC…"},
+		{clientID, token, "two\nlines", "two lines"},
+		{clientID, token, "Cannot DELETE /admin/clients/1485248560558%7D/token of 1485248560558}", "Cannot DELETE /admin/clients/REDACTED/token of REDACTED"},
+		{clientID, token, "test-token%24123 of 2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk&#61;", "REDACTED of REDACTED"},
+		{"1", token, "dial tcp 127.0.0.81:3100: no client 1", "dial tcp 127.0.0.81:3100: no client REDACTED"},
+		{"eyJa.b.c:jane_doe", token, "no client eyJa.b.c:jane_doe", "no client REDACTED"},
+		{"test-token$123", token, "no test-token$123", "no REDACTED"},
 	} {
 		body, err := json.Marshal(map[string]any{"RC": 1, "RM": tt.message})
 		require.NoError(t, err)
-		_, err = offline(t, answers(http.StatusOK, string(body))).Tokens.Revoke(t.Context(), clientID, tt.token)
-		answer, ok := errors.AsType[*imkit.Error](err)
+		_, err = offline(t, answers(http.StatusOK, string(body))).Tokens.Revoke(t.Context(), tt.clientID, tt.token)
+		apiErr, ok := errors.AsType[*imkit.Error](err)
 		require.True(t, ok)
-		assert.Equal(t, tt.want, answer.Message)
+		assert.Equal(t, tt.want, apiErr.Message)
 	}
 }
 
