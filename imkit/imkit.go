@@ -1,5 +1,5 @@
-// Package imkit revokes access tokens of IMKIT, a chat service. A client of IMKIT
-// is a user of the chat, who signs in with such a token.
+// Package imkit revokes access tokens of IMKIT, a chat service whose users, called
+// clients, sign in with such tokens.
 //
 // The API revokes one token of a client or all of them. Use it on servers only,
 // since its key can revoke the tokens of every client.

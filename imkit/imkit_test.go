@@ -233,7 +233,7 @@ func TestRefusedParams(t *testing.T) {
 		require.EqualError(t, err, "imkit: Tokens.Revoke: "+want)
 	}
 	for name, call := range operations {
-		_, err := call(nil, client, clientID) //nolint:staticcheck // a mistake that must not panic
+		_, err := call(nil, client, clientID)
 		require.ErrorIs(t, err, imkit.ErrInvalidParams)
 		require.EqualError(t, err, "imkit: Tokens."+name+": the context is nil; use context.Background")
 	}

@@ -45,6 +45,8 @@ type TokensService struct {
 //
 // Revoke is safe to repeat. After a lost response it may return no token although
 // it revoked one.
+//
+// See https://docs.imkit.io/en/user/user-token/revoke-token/.
 func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]Token, error) {
 	if problem := transport.TextProblem(token); problem != "" {
 		return nil, fmt.Errorf("imkit: Tokens.Revoke: %w", invalid("the token"+problem))
@@ -58,6 +60,8 @@ func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]T
 // RevokeAll is safe to repeat, but a repeated call also revokes tokens issued in
 // the meantime. After a lost response the returned list may be incomplete. A list
 // of more than 4 MiB is an [*Error] although its tokens are revoked.
+//
+// See https://docs.imkit.io/en/user/user-token/revoke-token/.
 func (s *TokensService) RevokeAll(ctx context.Context, clientID string) ([]Token, error) {
 	return s.config().revoke(ctx, "RevokeAll", clientID, "")
 }

@@ -113,8 +113,9 @@ func TestEvents(t *testing.T) {
 			}
 			require.NoError(t, err)
 			want := tt.want
-			want.MessageID, want.Raw = "msg_1", json.RawMessage(tt.body)
-			assert.Empty(t, cmp.Diff(want, event, cmpopts.EquateApproxTime(0)))
+			want.MessageID = "msg_1"
+			assert.Empty(t, cmp.Diff(want, event, cmpopts.EquateApproxTime(0), cmpopts.IgnoreUnexported(webhook.Event{})))
+			assert.Equal(t, tt.body, string(event.Raw()))
 		})
 	}
 }
@@ -128,9 +129,10 @@ func TestPrintedEventHidesRaw(t *testing.T) {
 	event, err := newVerifier(t, secret).Verify([]byte(body), sign(body))
 	require.NoError(t, err)
 	var prints bytes.Buffer
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
-		for _, value := range []any{event, &event, []webhook.Event{event}, struct{ E webhook.Event }{event}} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%w", "%p", "%t"} {
+		for _, value := range []any{event, &event, []webhook.Event{event}, struct{ E webhook.Event }{event}, struct{ e *webhook.Event }{&event}, struct{ e webhook.Event }{event}} {
 			fmt.Fprintf(&prints, verb+"\n", value)
+			fmt.Fprint(&prints, fmt.Errorf(verb+"\n", value))
 		}
 	}
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&prints, nil), slog.NewJSONHandler(&prints, nil)} {
@@ -155,16 +157,30 @@ func TestPrintedEventHidesRaw(t *testing.T) {
 // TestMarshalledEventKeepsAll, since it may go through a queue.
 func TestMarshalledEventKeepsAll(t *testing.T) {
 	t.Parallel()
-	body, err := json.Marshal(map[string]string{
-		"event_id": "1", "event_type": "client_session.deleted", "client_session_id": "c", "created_at": "2000-01-01T00:00:00Z",
-		"event_description": "A session was deleted",
-	})
+	const body = `{"event_id":"1","event_type":"client_session.deleted","client_session_id":"c",` +
+		`"created_at":"2000-01-01T00:00:00Z","event_description":"A session was deleted"}`
+	event, err := newVerifier(t, secret).Verify([]byte(body), sign(body))
 	require.NoError(t, err)
-	event, err := newVerifier(t, secret).Verify(body, sign(string(body)))
-	require.NoError(t, err)
+	for _, want := range []webhook.Event{event, {}, {EventID: "made by hand"}} {
+		text, err := json.Marshal(want)
+		require.NoError(t, err)
+		var got webhook.Event
+		require.NoError(t, json.Unmarshal(text, &got))
+		assert.Equal(t, want, got)
+		assert.Equal(t, want.Raw(), got.Raw())
+	}
 	text, err := json.Marshal(event)
 	require.NoError(t, err)
-	var again webhook.Event
-	require.NoError(t, json.Unmarshal(text, &again))
-	assert.Empty(t, cmp.Diff(event, again))
+	assert.JSONEq(t, `{"MessageID": "msg_1", "EventID": "1", "EventType": "client_session.deleted", "WorkspaceID": "",
+		"CreatedAt": "2000-01-01T00:00:00Z", "OccurredAt": "0001-01-01T00:00:00Z", "EventDescription": "A session was deleted",
+		"ClientSessionDeleted": {"ClientSessionID": "c"}, "Raw": `+body+`}`, string(text))
+
+	before := event
+	require.NoError(t, json.Unmarshal([]byte("null"), &event))
+	assert.Equal(t, before, event)
+	require.Error(t, json.Unmarshal([]byte(`{"EventID": 1}`), &event))
+	require.NoError(t, json.Unmarshal([]byte(`{"EventID": "2", "Raw": [1]}`), &event))
+	assert.Equal(t, "[1]", string(event.Raw()))
+	assert.Nil(t, event.ClientSessionDeleted)
+	assert.JSONEq(t, body, string(before.Raw()), "a copy does not change")
 }

@@ -81,7 +81,7 @@ func FuzzVerify(f *testing.F) {
 			require.True(t, sent >= before-300 && sent <= after+300)
 			if err == nil {
 				require.Equal(t, id, event.MessageID)
-				require.Equal(t, body, string(event.Raw))
+				require.Equal(t, body, string(event.Raw()))
 			}
 		default:
 			require.True(t, refused(err), err)

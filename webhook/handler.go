@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,34 +8,41 @@ import (
 	"net/http"
 )
 
-var errMethod = errors.New("webhook: the method is not POST")
+var errMethod = errors.New("webhook: method is not POST")
 
-// Handler answers deliveries and has handle do what each event is for. It is
-// called for each try, so that it should do no harm to handle a MessageID again.
-// All that is not a success is logged to logger, or to [slog.Default] if that is
-// nil, since the sender will not tell you: refusals with level Warn, as anybody
-// can cause them, the rest with Error. Answers have no body.
+// Handler returns a handler that verifies each delivery and calls handle with its
+// event. Seam delivers an event again if the response is not 2xx, and sometimes
+// even if it is, so handle must tolerate events that it has handled before.
 //
-// The sender tries again after any answer but a success:
+// The status of the response decides whether Seam delivers the event again:
 //
-//	what came                        answer              sent again
-//	an event, and handle returns nil 204                 no
-//	… and handle returns an error    500, logged         yes
-//	… one that is ErrInvalidEvent    204, logged         no: it would fail each time
-//	… and handle panics              none, by net/http   yes
-//	signed, but ErrInvalidEvent      204, logged         no: it would be the same
-//	more than 1 MiB                  413, logged         yes, in vain
-//	another method than POST         405, logged         no delivery
-//	a bad signature, time or header  400, logged         yes: the secret here may be wrong
-//	a body that breaks off           400, logged         yes
+//	delivery                          status      delivered again
+//	handle returns nil                204         no
+//	handle returns an error           500         yes
+//	handle returns ErrInvalidEvent    204         no, as it would fail again
+//	handle panics                     none        yes
+//	signed, but ErrInvalidEvent       204         no, as it would fail again
+//	signature, time or header invalid 400         yes, as the secret here may be wrong
+//	body cut short                    400         yes
+//	body longer than 1 MiB            413         yes, although it will fail again
+//	method other than POST            405         no, as Seam sends POST only
 //
-// The context of handle ends with the connection: senders hang up after 15
-// seconds, and try again. What takes longer should be put into a queue. How long
-// the body may take to arrive is for [http.Server] to say, with its ReadTimeout.
-// Handler panics if handle is nil.
+// Responses have no body. Everything in the table except the first line is logged:
+// requests that anyone could send at level Warn, the rest at level Error. Panics are
+// logged by [http.Server]. If logger is nil, nothing is logged.
+//
+// Seam waits 15 seconds for a response. It then closes the connection, which
+// cancels the context passed to handle. Put longer work into a queue. To limit the
+// time for reading a request, set ReadTimeout of the [http.Server].
+//
+// Handler panics if handle is nil. The handler is safe for concurrent use if handle
+// is.
 func (v *Verifier) Handler(handle func(context.Context, Event) error, logger *slog.Logger) http.Handler {
 	if handle == nil {
-		panic("webhook: the func to handle events is nil")
+		panic("webhook: Handler: handle is nil")
+	}
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, level := http.StatusNoContent, slog.LevelError
@@ -63,8 +69,7 @@ func (v *Verifier) Handler(handle func(context.Context, Event) error, logger *sl
 			status, level = http.StatusBadRequest, slog.LevelWarn
 		}
 		if err != nil {
-			cmp.Or(logger, slog.Default()).LogAttrs(r.Context(), level, "webhook not handled",
-				slog.Int("status", status), slog.Any("error", err))
+			logger.LogAttrs(r.Context(), level, "webhook failed", slog.Int("status", status), slog.Any("error", err))
 		}
 		w.WriteHeader(status)
 	})

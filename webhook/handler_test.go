@@ -53,44 +53,44 @@ func TestHandler(t *testing.T) {
 		{name: "event of 1 MiB", body: strings.NewReader(fits), header: sign(fits), status: 204, events: 1},
 		{
 			name: "func fails", err: errors.New("the database is away"), status: 500, events: 1,
-			log: `level=ERROR msg="webhook not handled" status=500 error="webhook: message msg_1, device.connected: the database is away"`,
+			log: `level=ERROR msg="webhook failed" status=500 error="webhook: message msg_1, device.connected: the database is away"`,
 		},
 		{
 			name: "func fails for good", err: fmt.Errorf("%w: it has no device", webhook.ErrInvalidEvent), status: 204, events: 1,
-			log: `level=ERROR msg="webhook not handled" status=204 error="webhook: message msg_1, device.connected: webhook: invalid event: it has no device"`,
+			log: `level=ERROR msg="webhook failed" status=204 error="webhook: message msg_1, device.connected: webhook: invalid event: it has no device"`,
 		},
 		{
 			name: "func refuses", err: webhook.ErrInvalidSignature, status: 500, events: 1,
-			log: `level=ERROR msg="webhook not handled" status=500 error="webhook: message msg_1, device.connected: webhook: invalid signature"`,
+			log: `level=ERROR msg="webhook failed" status=500 error="webhook: message msg_1, device.connected: webhook: invalid signature"`,
 		},
 		{
 			name: "signed, but no event", body: strings.NewReader("[]"), header: sign("[]"), status: 204,
-			log: `level=ERROR msg="webhook not handled" status=204 error="webhook: invalid event: message msg_1 is no JSON object"`,
+			log: `level=ERROR msg="webhook failed" status=204 error="webhook: invalid event: message msg_1 is not a JSON object"`,
 		},
 		{
 			name: "too large", body: strings.NewReader(fits + " "), header: sign(fits + " "), status: 413,
-			log: `level=WARN msg="webhook not handled" status=413 error="webhook: body too large"`,
+			log: `level=WARN msg="webhook failed" status=413 error="webhook: body too large"`,
 		},
 		{
 			name: "another method", method: http.MethodPut, status: 405,
-			log: `level=WARN msg="webhook not handled" status=405 error="webhook: the method is not POST"`,
+			log: `level=WARN msg="webhook failed" status=405 error="webhook: method is not POST"`,
 		},
 		{
 			name: "bad signature", header: tampered, status: 400,
-			log: `level=WARN msg="webhook not handled" status=400 error="webhook: invalid signature: none is of this body with a secret that is known"`,
+			log: `level=WARN msg="webhook failed" status=400 error="webhook: invalid signature: none matches this body and a known secret; compare the secret with the Seam console"`,
 		},
 		{
 			name: "no signature", header: http.Header{}, status: 400,
 			body: iotest.ErrReader(errors.New("the body is not read then")),
-			log:  `level=WARN msg="webhook not handled" status=400 error="webhook: invalid headers: Svix-Id or Webhook-Id is missing"`,
+			log:  `level=WARN msg="webhook failed" status=400 error="webhook: invalid headers: Svix-Id or Webhook-Id is missing"`,
 		},
 		{
 			name: "no signature, one header of the other set", header: http.Header{"Svix-Id": {"msg_1"}}, status: 400,
-			log: `level=WARN msg="webhook not handled" status=400 error="webhook: invalid headers: Svix-Timestamp is missing"`,
+			log: `level=WARN msg="webhook failed" status=400 error="webhook: invalid headers: Svix-Timestamp is missing"`,
 		},
 		{
 			name: "body breaks off", body: io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)), status: 400,
-			log: `level=WARN msg="webhook not handled" status=400 error="webhook: reading the body: unexpected EOF"`,
+			log: `level=WARN msg="webhook failed" status=400 error="webhook: reading body: unexpected EOF"`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -129,18 +129,33 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// TestDefaultLogger is what gets what there is no other logger for.
+// TestNoLogger refuses a delivery without a logger, which logs nothing anywhere.
 //
-//nolint:paralleltest // the default is everybody's
-func TestDefaultLogger(t *testing.T) {
+//nolint:paralleltest // slog's default logger is shared
+func TestNoLogger(t *testing.T) {
 	var lines bytes.Buffer
 	before := slog.Default()
 	defer slog.SetDefault(before)
+	slog.SetDefault(newLogger(&lines))
 	handler := newVerifier(t, secret).Handler(func(context.Context, webhook.Event) error { return nil }, nil)
-	slog.SetDefault(newLogger(&lines)) // at any time
-	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody))
-	assert.Contains(t, lines.String(), "Webhook-Id is missing")
-	assert.Panics(t, func() { newVerifier(t, secret).Handler(nil, nil) })
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody))
+	assert.Equal(t, http.StatusBadRequest, answer.Code)
+	assert.Empty(t, lines.String())
+}
+
+func TestNoFunc(t *testing.T) {
+	t.Parallel()
+	assert.Panics(t, func() { newVerifier(t, secret).Handler(nil, slog.Default()) })
+}
+
+// TestNoBody parses a request whose Body is nil, as in a request made for a client.
+func TestNoBody(t *testing.T) {
+	t.Parallel()
+	_, err := newVerifier(t, secret).Parse(&http.Request{Header: sign("")})
+	require.ErrorIs(t, err, webhook.ErrInvalidEvent)
+	_, err = newVerifier(t, secret).Parse(&http.Request{Header: sign(small)})
+	require.ErrorIs(t, err, webhook.ErrInvalidSignature)
 }
 
 // TestPanic is left to net/http, which logs it and cuts the connection.
