@@ -22,7 +22,7 @@ import (
 	"github.com/seam-go/seam/imkit"
 )
 
-// with adds a header to an answer.
+// with adds a header to a response.
 func (f attempt) with(name, value string) attempt {
 	return func(req *http.Request) (*http.Response, error) {
 		resp, err := f(req)
@@ -31,7 +31,7 @@ func (f attempt) with(name, value string) attempt {
 	}
 }
 
-// cut answers with the begin of a body.
+// cut responds with a truncated body.
 func cut(status int, begin string) attempt {
 	return func(*http.Request) (*http.Response, error) {
 		body := io.MultiReader(strings.NewReader(begin), iotest.ErrReader(io.ErrUnexpectedEOF))
@@ -39,13 +39,13 @@ func cut(status int, begin string) attempt {
 	}
 }
 
-// faults are what may go wrong with either operation, for as long as it is tried.
+// faults are failures of either operation, the same in each attempt.
 var faults = []struct {
 	name    string
 	attempt attempt
-	want    *imkit.Error // nil if there was no answer
+	want    *imkit.Error // nil if there was no response
 	is      error
-	text    string // of the error, after what was called
+	text    string // of the error, after its prefix
 }{
 	{
 		name:    "RC beside a success",
@@ -252,8 +252,7 @@ var faults = []struct {
 	},
 }
 
-// TestFaults has every fault happen to both operations, with a clock that does
-// not wait.
+// TestFaults tests each operation with each fault.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
@@ -289,7 +288,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestTimeout is that of an attempt if the http.Client has none.
+// TestTimeout tests the default timeout of an attempt.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -302,7 +301,7 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// TestSecondAttemptSucceeds, and is all that comes back.
+// TestSecondAttemptSucceeds checks that nothing of a failed attempt remains.
 func TestSecondAttemptSucceeds(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]attempt{
@@ -332,7 +331,7 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 	}
 }
 
-// TestContext ends calls before, during and between their attempts.
+// TestContext ends the context before, during and between attempts.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

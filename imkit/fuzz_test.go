@@ -15,9 +15,9 @@ import (
 	"github.com/seam-go/seam/imkit"
 )
 
-// rewritten is what the front ends that change paths may make of one.
+// rewritten applies the rewrites that proxies are known for.
 func rewritten(escaped string) string {
-	for range 3 { // each on the way may decode it
+	for range 3 { // several proxies may decode the path
 		if decoded, err := url.PathUnescape(escaped); err == nil {
 			escaped = decoded
 		}
@@ -28,8 +28,8 @@ func rewritten(escaped string) string {
 	return path.Clean(strings.ReplaceAll(escaped, `\`, "/"))
 }
 
-// FuzzClientID sends client IDs to a server of net/http. An accepted one arrives as
-// one segment of the path, and no front end can make another path of it.
+// FuzzClientID sends client IDs to a server. Each accepted ID must arrive as one
+// segment of the path, and rewriting the path must not change it.
 func FuzzClientID(f *testing.F) {
 	for _, id := range []string{
 		clientID, "a/b", "/", "//", "a//b", "..", ".", "...", "..a", "a/../b", `a\b`, `..\a`, "%2F", "%2E%2E", "%", "%zz", "a b", " a ", "+", "é", "日本",
@@ -48,7 +48,7 @@ func FuzzClientID(f *testing.F) {
 	client, err := imkit.NewClient(server.URL, apiKey)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, id string) {
-		if len(id) > 100<<10 { // net/http's server takes no such header
+		if len(id) > 100<<10 { // longer than the headers that net/http accepts
 			return
 		}
 		if _, err := client.Tokens.RevokeAll(t.Context(), id); err != nil {

@@ -25,7 +25,7 @@ import (
 	"github.com/seam-go/seam/imkit/imkittest"
 )
 
-// The key, client and token of the documents' own request.
+// These are from the example request in the API documentation.
 const (
 	apiKey   = "2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk="
 	clientID = "1485248560558}"
@@ -36,7 +36,7 @@ const nothing = `{"RC": 0, "RM": "OK", "result": {"data": []}}`
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// attempt is what a transport without a network does with a request.
+// attempt is a RoundTripper without a network.
 type attempt func(*http.Request) (*http.Response, error)
 
 func (f attempt) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -51,7 +51,7 @@ func fails(err error) attempt {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// offline makes a client over a transport without a network.
+// offline returns a client that sends its requests to f.
 func offline(tb testing.TB, f attempt, opts ...imkit.Option) *imkit.Client {
 	tb.Helper()
 	client, err := imkit.NewClient("https://imkit.test", apiKey, append(opts, imkit.WithHTTPClient(&http.Client{Transport: f}))...)
@@ -59,7 +59,7 @@ func offline(tb testing.TB, f attempt, opts ...imkit.Option) *imkit.Client {
 	return client
 }
 
-// operations are what both have in common.
+// operations are both operations behind one signature.
 var operations = map[string]func(ctx context.Context, client *imkit.Client, clientID string) ([]imkit.Token, error){
 	"Revoke": func(ctx context.Context, client *imkit.Client, clientID string) ([]imkit.Token, error) {
 		return client.Tokens.Revoke(ctx, clientID, token)
@@ -69,12 +69,12 @@ var operations = map[string]func(ctx context.Context, client *imkit.Client, clie
 	},
 }
 
-// TestRequests holds what arrives at a server against requests written by hand.
+// TestRequests compares what a server receives with requests written by hand.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	common := http.Header{
 		"Accept":          {"application/json"},
-		"Accept-Encoding": {"gzip"}, // net/http's
+		"Accept-Encoding": {"gzip"}, // set by net/http
 		"Im-Api-Key":      {"2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk="},
 		"User-Agent":      {"seam-go/" + seam.Version},
 	}
@@ -98,7 +98,7 @@ func TestRequests(t *testing.T) {
 					assert.Equal(t, http.MethodDelete, r.Method)
 					assert.Equal(t, "/admin/clients/1485248560558%7D/token", r.RequestURI)
 					assert.Empty(t, cmp.Diff(want.header, r.Header))
-					if protocol == "HTTP/1.1" { // HTTP/2 tells an empty body by its end alone
+					if protocol == "HTTP/1.1" { // HTTP/2 sends no length for an empty body
 						assert.Equal(t, int64(len(want.body)), r.ContentLength)
 					}
 					assert.Empty(t, r.TransferEncoding)
@@ -121,8 +121,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestDocumentedAnswer decodes what the documents show.
-func TestDocumentedAnswer(t *testing.T) {
+// TestDocumentedResponse decodes the response in the API documentation.
+func TestDocumentedResponse(t *testing.T) {
 	t.Parallel()
 	body, err := os.ReadFile("../testdata/imkit/revoked.json")
 	require.NoError(t, err)
@@ -151,8 +151,7 @@ func TestDocumentedAnswer(t *testing.T) {
 	}
 }
 
-// TestLenientDecoding takes answers that differ from the documents in what does
-// not matter.
+// TestLenientDecoding decodes responses with unexpected but harmless values.
 func TestLenientDecoding(t *testing.T) {
 	t.Parallel()
 	expires := time.Date(2020, 6, 18, 7, 3, 9, 830e6, time.UTC)
@@ -176,8 +175,8 @@ func TestLenientDecoding(t *testing.T) {
 	}
 }
 
-// TestRefusedParams lists what is refused before anything is sent.
-func TestRefusedParams(t *testing.T) {
+// TestInvalidParams lists the arguments for which no request is sent.
+func TestInvalidParams(t *testing.T) {
 	t.Parallel()
 	client := offline(t, func(*http.Request) (*http.Response, error) {
 		t.Error("a request was sent")
@@ -239,8 +238,8 @@ func TestRefusedParams(t *testing.T) {
 	}
 }
 
-// TestRefusedOptions lists what cannot make a client.
-func TestRefusedOptions(t *testing.T) {
+// TestInvalidOptions lists arguments that NewClient rejects.
+func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, endpoint, apiKey string
@@ -248,7 +247,7 @@ func TestRefusedOptions(t *testing.T) {
 		want                   string
 	}{
 		{name: "no endpoint, nor a key", want: "the endpoint must be a URL such as https://imkit.example.com"},
-		{name: "key and endpoint in each other's place", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint must be a URL such as https://imkit.example.com"},
+		{name: "key and endpoint swapped", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint must be a URL such as https://imkit.example.com"},
 		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint must not have a user or password; pass the API key as the second argument"},
 		{name: "query", endpoint: "https://imkit.test?key=secret", apiKey: apiKey, want: "the endpoint must not have a query or a fragment"},
 		{name: "no key", endpoint: "https://imkit.test", want: "the API key is empty"},
@@ -272,8 +271,8 @@ func TestRefusedOptions(t *testing.T) {
 	}
 }
 
-// TestEndpointsThatAreReached says where requests go.
-func TestEndpointsThatAreReached(t *testing.T) {
+// TestEndpoints checks the URLs of requests.
+func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	for endpoint, want := range map[string]string{
 		"https://imkit.test":               "https://imkit.test/admin/clients/a%2Fb/token",
@@ -293,21 +292,21 @@ func TestEndpointsThatAreReached(t *testing.T) {
 	}
 }
 
-// TestHTTPClient takes over what it says, and leaves the rest alone.
+// TestHTTPClient passes an http.Client without a Transport.
 func TestHTTPClient(t *testing.T) {
 	t.Parallel()
 	srv := imkittest.NewServer(t)
 	srv.AddToken(clientID)
 	_, err := srv.Client(t, imkit.WithHTTPClient(&http.Client{})).Tokens.RevokeAll(t.Context(), clientID)
-	require.NoError(t, err, "nil is net/http's default transport")
+	require.NoError(t, err, "a nil Transport is http.DefaultTransport")
 	assert.Len(t, srv.Requests(), 1)
 }
 
-// TestLogs holds the lines of a call that is tried again against what they may
-// say: neither key nor token nor client.
+// TestLogs checks the log of a call with two retries. It must contain neither the key
+// nor the token nor the client ID.
 func TestLogs(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // for a clock that does not wait
+	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "retry_in" {
