@@ -7,34 +7,42 @@ import (
 	"unicode/utf8"
 )
 
-// readings lists the ways to read a text: in each, the listed characters begin an
-// escape. One reading for all escapes would not do, as the secret a%5Fb in a JSON
-// string contains no URL escape.
-var readings = []string{"", `\`, "%", "&", `\%&`, `\%&+`}
+// encodings lists the characters that begin the escapes of JSON, of URLs, of HTML and
+// of several of these together. To decode them all at once would not do, as the
+// secret a%5Fb in a JSON string contains no URL escape.
+var encodings = []string{`\`, "%", "&", `\%&`, `\%&+`}
 
-// reading is a text with its escapes decoded.
+// reading is a text some of whose escapes are decoded.
 type reading struct {
-	text []byte
+	text string
 	at   []int // for each byte of text and for its end, the offset in the original
 }
 
-func read(text, escapes string) reading {
-	r := reading{make([]byte, 0, len(text)), make([]int, 0, len(text)+1)}
-	for i := 0; i < len(text); {
+func readPlain(text string) reading {
+	r := reading{text, make([]int, len(text)+1)}
+	for i := range r.at {
+		r.at[i] = i
+	}
+	return r
+}
+
+// decode decodes the escapes that begin with one of the given characters.
+func (r reading) decode(escapes string) reading {
+	text, at := make([]byte, 0, len(r.text)), make([]int, 0, len(r.at))
+	for i := 0; i < len(r.text); {
 		size := 0
-		if strings.IndexByte(escapes, text[i]) >= 0 {
-			r.text, size = appendUnescaped(r.text, text[i:])
+		if strings.IndexByte(escapes, r.text[i]) >= 0 {
+			text, size = appendUnescaped(text, r.text[i:])
 		}
 		if size == 0 {
-			r.text, size = append(r.text, text[i]), 1
+			text, size = append(text, r.text[i]), 1
 		}
-		for len(r.at) < len(r.text) {
-			r.at = append(r.at, i)
+		for len(at) < len(text) {
+			at = append(at, r.at[i])
 		}
 		i += size
 	}
-	r.at = append(r.at, len(text))
-	return r
+	return reading{string(text), append(at, r.at[len(r.text)])}
 }
 
 // maxEscape is the size of the longest escape that is decoded, in bytes.

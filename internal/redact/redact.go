@@ -2,7 +2,6 @@
 package redact
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
@@ -34,18 +33,23 @@ type Secrets struct {
 // has the shape of a Seam key or token (seam_ and a digit) or of a JWT. Secrets
 // that overlap or touch are replaced by a single mark.
 //
-// Text recognizes a secret as it is, and with any of its characters escaped for
-// JSON, a URL or HTML. It does not recognize a secret that is incomplete, escaped
-// twice, written in another case or encoded as base64 or hex.
+// Text recognizes a secret as it is, and with any of its characters escaped once or
+// twice for JSON, a URL or HTML. It does not recognize a secret that is incomplete,
+// written in another case or encoded as base64 or hex. The names of characters in
+// HTML that it knows are those that must be escaped there, such as &amp;.
 //
 // Text longer than 64 KiB is truncated. A secret across this limit is masked.
 func (s Secrets) Text(text string) string {
 	// A secret may begin before the limit and end after it.
 	window := text[:min(len(text), maxText+s.longest())]
 	secret := make([]bool, len(window)) // for each byte of window
-	for _, escapes := range readings {
-		if escapes == "" || strings.ContainsAny(window, escapes) {
-			s.find(read(window, escapes), secret)
+	plain := readPlain(window)
+	s.find(plain, secret)
+	for _, escapes := range encodings {
+		if strings.ContainsAny(window, escapes) {
+			once := plain.decode(escapes)
+			s.find(once, secret)
+			s.find(once.decode(escapes), secret) // JSON in JSON, a URL in a URL, JSON in HTML
 		}
 	}
 	window = window[:min(len(window), maxText)]
@@ -76,7 +80,7 @@ func (s Secrets) longest() int {
 	longest := 4 << 10 // of tokens found by their shape
 	for _, secrets := range [][]string{s.Credentials, s.Identifiers} {
 		for _, secret := range secrets {
-			longest = max(longest, len(secret)*maxEscape)
+			longest = max(longest, 2*maxEscape*len(secret)) // escaped twice
 		}
 	}
 	return longest
@@ -96,7 +100,7 @@ func (s Secrets) find(r reading, secret []bool) {
 		}
 	}
 	for _, token := range tokens {
-		for _, match := range token.FindAllIndex(r.text, -1) {
+		for _, match := range token.FindAllStringIndex(r.text, -1) {
 			mark(match[0], match[1])
 		}
 	}
@@ -114,13 +118,13 @@ func (r reading) findAll(secret string, wholeWord bool, found func(begin, end in
 		return
 	}
 	for begin := 0; ; {
-		i := bytes.Index(r.text[begin:], []byte(secret))
+		i := strings.Index(r.text[begin:], secret)
 		if i < 0 {
 			return
 		}
 		begin += i
 		end := begin + len(secret)
-		if wholeWord && (isWord(utf8.DecodeLastRune(r.text[:begin])) || isWord(utf8.DecodeRune(r.text[end:]))) {
+		if wholeWord && (isWord(utf8.DecodeLastRuneInString(r.text[:begin])) || isWord(utf8.DecodeRuneInString(r.text[end:]))) {
 			begin++
 			continue
 		}
