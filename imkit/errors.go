@@ -29,9 +29,9 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 //
 // Error returns one line that is safe to log. The call's API key, token and client
 // ID and all JWTs are replaced by REDACTED, also where the server escaped them for
-// JSON, a URL or HTML. They are not recognized if they are escaped twice, written
-// in another case, or encoded as base64 or hex. A client ID of fewer than 6 bytes
-// is replaced only as a whole word.
+// JSON, a URL or HTML. They are not recognized if they are incomplete, written in
+// another case, or encoded as base64 or hex. A client ID of fewer than 6 bytes is
+// replaced only as a whole word.
 type Error struct {
 	StatusCode int    // HTTP status
 	Code       int    // the response's RC, or 0 if there is none

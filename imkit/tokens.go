@@ -213,8 +213,9 @@ func parseTime(value any) (t time.Time) {
 //
 // Packages fmt and log/slog and [encoding/json.Marshal] show REDACTED in place of
 // its text; read the field Token to get it. Three ways of printing ignore this:
-// the fmt verbs %w and %p, which go vet reports; fmt with a Token in an unexported
-// field of another struct; and libraries that print any value by reflection.
+// the fmt verbs %w, which go vet reports, and %p; package fmt with a Token in an
+// unexported field of another struct; and libraries that print any value by
+// reflection.
 type Token struct {
 	Token     string    `json:"token"` // the text, often a JWT
 	CreatedAt time.Time `json:"createdAt"`

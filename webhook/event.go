@@ -13,14 +13,14 @@ import (
 // session. Seam sends no event for a session that is revoked or expires.
 const EventTypeClientSessionDeleted = "client_session.deleted"
 
-// Event is an event in a Seam workspace. For an event type unknown to this package,
-// get its further fields from [Event.Raw].
+// Event is an event in a Seam workspace. Fields that Event lacks are in the JSON
+// returned by [Event.Raw].
 //
-// Packages fmt and log/slog do not show the JSON that Raw returns, since it can
-// contain secrets such as access codes. [encoding/json.Marshal] includes it, so
-// that an Event can be put into a queue; [encoding/json.Unmarshal] restores the
-// Event. Loggers that encode values as JSON show it too, as slog's JSON handler
-// does for an Event in a slice, map or struct.
+// This JSON can contain secrets, such as access codes. Packages fmt and log/slog do
+// not show it. [encoding/json.Marshal] includes it, so that an Event can be put into
+// a queue; [encoding/json.Unmarshal] restores the Event. Other encodings, such as
+// encoding/gob, lose it. Loggers that encode a value as JSON show it: slog's JSON
+// handler does so for an Event in a slice, map or struct.
 //
 // See https://docs.seam.co/latest/api/events.
 type Event struct {
@@ -40,7 +40,7 @@ type Event struct {
 	// ClientSessionDeleted is nil for events of another type.
 	ClientSessionDeleted *ClientSessionDeleted
 
-	raw *string // JSON; package fmt follows no pointer to a string
+	raw *string // a pointer, since package fmt prints what a string contains
 }
 
 // ClientSessionDeleted has the fields of an [EventTypeClientSessionDeleted] event.
@@ -48,9 +48,10 @@ type ClientSessionDeleted struct {
 	ClientSessionID string // never empty
 }
 
-// Raw returns the JSON of the event as it was received, or nil if there is none.
-// The caller may modify it. In an event restored by [encoding/json.Unmarshal]
-// spacing and escapes may differ from what was received.
+// Raw returns the JSON of the event as received, or nil if the Event was not made
+// from a delivery. The caller may modify the returned bytes. If the Event was
+// restored by [encoding/json.Unmarshal], the JSON may have other spaces and escapes
+// than received.
 func (e Event) Raw() json.RawMessage {
 	if e.raw == nil {
 		return nil
@@ -130,7 +131,7 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// printedEvent is what package fmt and loggers show of an event.
+// printedEvent is what package fmt and loggers print.
 type printedEvent struct {
 	MessageID, EventID, EventType, EventDescription, WorkspaceID string
 	CreatedAt, OccurredAt                                        time.Time

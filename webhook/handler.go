@@ -11,25 +11,25 @@ import (
 var errMethod = errors.New("webhook: method is not POST")
 
 // Handler returns a handler that verifies each delivery and calls handle with its
-// event. Seam delivers an event again if the response is not 2xx, and sometimes
-// even if it is, so handle must tolerate events that it has handled before.
+// event. Seam may deliver an event more than once, even after a 2xx response. Deduplicate
+// on MessageID or make handle safe to repeat.
 //
 // The status of the response decides whether Seam delivers the event again:
 //
-//	delivery                          status      delivered again
-//	handle returns nil                204         no
-//	handle returns an error           500         yes
-//	handle returns ErrInvalidEvent    204         no, as it would fail again
-//	handle panics                     none        yes
-//	signed, but ErrInvalidEvent       204         no, as it would fail again
-//	signature, time or header invalid 400         yes, as the secret here may be wrong
-//	body cut short                    400         yes
-//	body longer than 1 MiB            413         yes, although it will fail again
-//	method other than POST            405         no, as Seam sends POST only
+//	delivery                           status  delivered again
+//	handle returns nil                 204     no
+//	handle returns an error            500     yes
+//	handle returns ErrInvalidEvent     204     no, since it would fail again
+//	handle panics                      none    yes
+//	signed, but not a usable event     204     no, since it would fail again
+//	invalid signature, time or header  400     yes, since the secret here may be wrong
+//	body cut short                     400     yes
+//	body longer than 1 MiB             413     yes, although it will fail again
+//	method other than POST             405     Seam sends no such request
 //
-// Responses have no body. Everything in the table except the first line is logged:
-// requests that anyone could send at level Warn, the rest at level Error. Panics are
-// logged by [http.Server]. If logger is nil, nothing is logged.
+// Responses have no body. Every failure in the table is logged: at level Warn if
+// anyone could have sent the request, at level Error otherwise. Panics are logged by
+// [http.Server] instead. If logger is nil, nothing is logged.
 //
 // Seam waits 15 seconds for a response. It then closes the connection, which
 // cancels the context passed to handle. Put longer work into a queue. To limit the

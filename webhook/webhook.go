@@ -23,10 +23,10 @@
 //
 // # Verification
 //
-// A delivery has a message ID, a timestamp and one or more signatures of these and
-// the body. They are in headers with the prefix Svix-, or with the prefix Webhook-
-// of the Standard Webhooks specification. If a request has any Svix- header, its
-// Webhook- headers are ignored.
+// A delivery has three headers: a message ID, a timestamp, and one or more signatures
+// of the message ID, the timestamp and the body. Their names begin with Svix-, or with
+// Webhook- as in the Standard Webhooks specification. If a request has any of the
+// Svix- headers, its Webhook- headers are ignored.
 //
 // A delivery is accepted if one of its signatures matches one of the secrets and its
 // timestamp differs from the clock by at most five minutes. A captured delivery can
@@ -63,8 +63,8 @@ var (
 	// ErrInvalidTimestamp means that the timestamp is malformed or differs from
 	// the clock by more than five minutes.
 	ErrInvalidTimestamp = errors.New("webhook: invalid timestamp")
-	// ErrInvalidSignature means that no signature matches a secret, the message
-	// ID, the timestamp and the body.
+	// ErrInvalidSignature means that no signature is valid: the delivery was not
+	// signed with a known secret, or was changed afterwards.
 	ErrInvalidSignature = errors.New("webhook: invalid signature")
 	// ErrBodyTooLarge means that the body is longer than 1 MiB.
 	ErrBodyTooLarge = errors.New("webhook: body too large")
@@ -90,9 +90,9 @@ type Verifier struct {
 // NewVerifier returns a verifier that accepts signatures made with any of secrets.
 // The Seam console shows the secret of each webhook: whsec_ followed by base64.
 //
-// One secret is enough for one webhook, even while it is rotated, because Seam signs
-// with the old and the new secret for some time. Pass several if several webhooks
-// share a URL or if a rotation takes longer.
+// One secret is enough for one webhook. For some time after a rotation Seam signs with
+// both the old and the new secret. Pass both if you need more time, and pass all
+// secrets if several webhooks share a URL.
 //
 // The error matches [ErrInvalidSecret] if there is no secret, or if one is malformed
 // or has fewer than 24 bytes. It does not quote the secret.
@@ -143,10 +143,10 @@ func (v *Verifier) Parse(r *http.Request) (Event, error) {
 // for byte. The names in header must be canonical, as [http.Header.Set] writes them.
 //
 // The error matches [ErrInvalidHeaders], [ErrInvalidTimestamp] or
-// [ErrInvalidSignature] if the delivery is not from Seam or not from this time, and
-// [ErrInvalidEvent] if it is from Seam but contains no usable event.
+// [ErrInvalidSignature] if the delivery is not from Seam or not current, and
+// [ErrInvalidEvent] if it is from Seam but not a usable event.
 //
-// Verify does not remember deliveries. It accepts the same one again.
+// Verify does not remember deliveries. It accepts a repeated one.
 func (v *Verifier) Verify(body []byte, header http.Header) (Event, error) {
 	signed, err := readHeader(header)
 	if err != nil {
