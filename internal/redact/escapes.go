@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// encodings lists the characters that begin the escapes of JSON, of URLs, of HTML and
-// of several of these together. To decode them all at once would not do, as the
-// secret a%5Fb in a JSON string contains no URL escape.
+// encodings lists the characters that begin an escape in JSON, in URLs, in HTML and in
+// a mix of them. The mix alone would not do: in a JSON string, %5F is not an escape
+// but may be part of a secret.
 var encodings = []string{`\`, "%", "&", `\%&`, `\%&+`}
 
-// reading is a text some of whose escapes are decoded.
+// reading is a text after decoding some of its escapes.
 type reading struct {
 	text string
 	at   []int // for each byte of text and for its end, the offset in the original
@@ -26,7 +26,7 @@ func readPlain(text string) reading {
 	return r
 }
 
-// decode decodes the escapes that begin with one of the given characters.
+// decode decodes the escapes that begin with one of the characters in escapes.
 func (r reading) decode(escapes string) reading {
 	text, at := make([]byte, 0, len(r.text)), make([]int, 0, len(r.at))
 	for i := 0; i < len(r.text); {
@@ -48,8 +48,8 @@ func (r reading) decode(escapes string) reading {
 // maxEscape is the size of the longest escape that is decoded, in bytes.
 const maxEscape = 12
 
-// appendUnescaped decodes the escape at the beginning of text. The returned size
-// of the escape is 0 if there is none.
+// appendUnescaped appends the character that the escape at the beginning of text
+// stands for. It also returns the size of the escape, 0 if there is none.
 func appendUnescaped(dst []byte, text string) ([]byte, int) {
 	switch text[0] {
 	case '\\':
@@ -66,7 +66,7 @@ func appendUnescaped(dst []byte, text string) ([]byte, int) {
 	return dst, 0
 }
 
-// appendBackslash knows the escapes of JSON, JavaScript and Go.
+// appendBackslash decodes an escape of JSON, JavaScript or Go.
 func appendBackslash(dst []byte, text string) ([]byte, int) {
 	if strings.HasPrefix(text, `\/`) || strings.HasPrefix(text, `\'`) {
 		return append(dst, text[1]), 2
@@ -89,9 +89,10 @@ func appendBackslash(dst []byte, text string) ([]byte, int) {
 	}
 }
 
-// entities are the names of the characters that have to be escaped in HTML.
+// entities are the characters that have to be escaped in HTML.
 var entities = map[string]rune{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\''}
 
+// appendEntity decodes an escape of HTML.
 func appendEntity(dst []byte, text string) ([]byte, int) {
 	end := strings.IndexByte(text[:min(len(text), maxEscape)], ';')
 	if end < 0 {

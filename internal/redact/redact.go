@@ -1,4 +1,4 @@
-// Package redact removes secrets from texts before an error or a log shows them.
+// Package redact masks secrets in the texts of errors and logs.
 package redact
 
 import (
@@ -9,65 +9,66 @@ import (
 	"unicode/utf8"
 )
 
-// Mark stands in a text where a secret was.
+// Mark replaces a secret.
 const Mark = "REDACTED"
 
 const (
-	maxText = 64 << 10 // bytes of a text that are kept
-	maxLine = 200      // bytes of a text that Line quotes
-	minLong = 6        // bytes of an identifier that is masked inside of words too
+	maxText = 64 << 10 // bytes that Text keeps
+	maxLine = 200      // bytes that Line keeps
+	minLong = 6        // bytes from which an identifier is masked within words too
 )
 
-// Secrets are the secrets of one call. An empty string among them is ignored.
-// The zero value masks only what is shaped like a token.
+// Secrets are the secrets of one call. Empty strings are ignored. The zero value
+// masks only what looks like a Seam key, a Seam token or a JWT.
 type Secrets struct {
 	// Credentials are API keys and tokens. They are masked wherever they occur.
 	Credentials []string
-	// Identifiers are the caller's own names for users or clients. They are
-	// masked like credentials, except that an identifier of fewer than 6 bytes is
-	// masked only as a whole word: the identifier "a" is part of most words.
+	// Identifiers are the caller's own keys of users or clients. They are masked
+	// wherever they occur, but one of fewer than 6 bytes only as a whole word:
+	// "a" is part of most words.
 	Identifiers []string
 }
 
-// Text returns text with [Mark] in place of each secret and of everything that
-// has the shape of a Seam key or token (seam_ and a digit) or of a JWT. Secrets
-// that overlap or touch are replaced by a single mark.
+// Text replaces each secret in text by [Mark], and also everything that looks like a
+// Seam key or token (seam_ with a digit) or a JWT. A single mark replaces secrets
+// that overlap or touch.
 //
-// Text recognizes a secret as it is, and with any of its characters escaped once or
-// twice for JSON, a URL or HTML. It does not recognize a secret that is incomplete,
-// written in another case or encoded as base64 or hex. The names of characters in
-// HTML that it knows are those that must be escaped there, such as &amp;.
+// Text finds a secret also if any of its characters are escaped, once or twice, for
+// JSON, a URL or HTML. It does not find a secret that is incomplete, written in
+// another case, or encoded as base64 or hex. Of the named characters in HTML it knows
+// only those that have to be escaped, such as &amp;.
 //
-// Text longer than 64 KiB is truncated. A secret across this limit is masked.
+// Text returns at most the first 64 KiB of text, before masking. A secret that
+// extends beyond this limit is masked.
 func (s Secrets) Text(text string) string {
 	// A secret may begin before the limit and end after it.
 	window := text[:min(len(text), maxText+s.longest())]
-	secret := make([]bool, len(window)) // for each byte of window
+	hidden := make([]bool, len(window)) // for each byte of window
 	plain := readPlain(window)
-	s.find(plain, secret)
+	s.hide(hidden, plain)
 	for _, escapes := range encodings {
 		if strings.ContainsAny(window, escapes) {
 			once := plain.decode(escapes)
-			s.find(once, secret)
-			s.find(once.decode(escapes), secret) // JSON in JSON, a URL in a URL, JSON in HTML
+			s.hide(hidden, once)
+			s.hide(hidden, once.decode(escapes)) // JSON in JSON, a URL in a URL, JSON in HTML
 		}
 	}
 	window = window[:min(len(window), maxText)]
 	masked := make([]byte, 0, len(window))
 	for i := range len(window) {
 		switch {
-		case !secret[i]:
+		case !hidden[i]:
 			masked = append(masked, window[i])
-		case i == 0 || !secret[i-1]:
+		case i == 0 || !hidden[i-1]:
 			masked = append(masked, Mark...)
 		}
 	}
 	return string(masked)
 }
 
-// Name is like Text, for the name of a field or of a type of error. Seam's names
-// have only lower-case letters, digits and underscores, and an identifier may
-// look the same. In a name of that kind identifiers are not masked.
+// Name is like Text but for the name of a field or of an error type. Seam's names
+// consist of lower-case letters, digits and underscores, and an identifier may equal
+// one by chance. Name does not mask identifiers in a name of this form.
 func (s Secrets) Name(name string) string {
 	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" {
 		s.Identifiers = nil
@@ -75,9 +76,9 @@ func (s Secrets) Name(name string) string {
 	return s.Text(name)
 }
 
-// longest returns a number of bytes that no secret exceeds, however it is escaped.
+// longest returns an upper bound for the size of an escaped secret, in bytes.
 func (s Secrets) longest() int {
-	longest := 4 << 10 // of tokens found by their shape
+	longest := 4 << 10 // for keys, tokens and JWTs that are not in s
 	for _, secrets := range [][]string{s.Credentials, s.Identifiers} {
 		for _, secret := range secrets {
 			longest = max(longest, 2*maxEscape*len(secret)) // escaped twice
@@ -86,17 +87,17 @@ func (s Secrets) longest() int {
 	return longest
 }
 
-// tokens match Seam's keys and tokens, and JWTs.
+// tokens match what looks like a Seam key, a Seam token or a JWT.
 var tokens = []*regexp.Regexp{
 	regexp.MustCompile(`seam_[\w-]*\d[\w-]*`),
 	regexp.MustCompile(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`),
 }
 
-// find marks in secret the bytes of the original text that are part of a secret.
-func (s Secrets) find(r reading, secret []bool) {
+// hide sets hidden for the bytes of the original text that are part of a secret.
+func (s Secrets) hide(hidden []bool, r reading) {
 	mark := func(begin, end int) {
 		for i := r.at[begin]; i < r.at[end]; i++ {
-			secret[i] = true
+			hidden[i] = true
 		}
 	}
 	for _, token := range tokens {
@@ -137,8 +138,8 @@ func isWord(r rune, _ int) bool {
 	return r == '_' || r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }
 
-// Line returns the beginning of text as one line of printable characters: its
-// first 200 bytes, followed by "…" if there are more. It masks nothing.
+// Line returns the first 200 bytes of text, followed by "…" if there are more, as one
+// line of printable characters. It does not mask secrets.
 func Line(text string) string {
 	if len(text) > maxLine {
 		text = strings.ToValidUTF8(text[:maxLine], "") + "…"
@@ -151,9 +152,9 @@ func Line(text string) string {
 	}, text))
 }
 
-// Format prints v as package fmt does for the given state and verb. It is for the
-// Format method of a type that hides a part of itself: v is what may be shown,
-// and must not have that method.
+// Format prints v as package fmt would for the given state and verb. It implements
+// the Format method of types with secrets: v is a copy without them, of a type that
+// has no Format method.
 func Format(state fmt.State, verb rune, v any) {
 	_, _ = fmt.Fprintf(state, fmt.FormatString(state, verb), v)
 }
