@@ -168,7 +168,7 @@ var faults = []struct {
 		text:    "200 OK: answer cannot be decoded: invalid character '<' looking for beginning of value",
 	},
 	{
-		name:    "two answers",
+		name:    "two JSON values",
 		attempt: answers(200, nothing+nothing),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: answer cannot be decoded: invalid character '{' after top-level value",
@@ -242,7 +242,7 @@ var faults = []struct {
 		text:    "lookup imkit.test: no such host",
 	},
 	{
-		name: "no answer in time",
+		name: "no response in time",
 		attempt: func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, req.Context().Err()
@@ -353,10 +353,10 @@ func TestContext(t *testing.T) {
 			_, err := offline(t, attempt).Tokens.RevokeAll(ctx, clientID)
 			require.ErrorIs(t, err, context.Canceled, name)
 			assert.Contains(t, err.Error(), "context canceled: shut")
-			answer, ok := errors.AsType[*imkit.Error](err)
+			apiErr, ok := errors.AsType[*imkit.Error](err)
 			assert.Equal(t, name == "between", ok)
 			if ok {
-				assert.Equal(t, 429, answer.StatusCode)
+				assert.Equal(t, 429, apiErr.StatusCode)
 				assert.NotContains(t, err.Error(), "\n", "one line")
 			}
 		}

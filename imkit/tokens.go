@@ -117,7 +117,7 @@ func (c config) revoke(ctx context.Context, name, clientID, token string) ([]Tok
 	secrets := redact.Secrets{Credentials: []string{c.apiKey, token}, Identifiers: []string{clientID}}
 	var got response
 	var tokens []Token
-	answer, err := transport.Do(ctx, &transport.Request{
+	resp, err := transport.Do(ctx, &transport.Request{
 		Method:     http.MethodDelete,
 		URL:        c.endpoint + strings.Replace(path, ":client-id", url.PathEscape(clientID), 1),
 		LogURL:     c.endpoint + path,
@@ -135,14 +135,14 @@ func (c config) revoke(ctx context.Context, name, clientID, token string) ([]Tok
 		},
 	})
 	switch {
-	case err == nil && answer.Success() && got.RC == 0:
+	case err == nil && resp.Success() && got.RC == 0:
 		return tokens, nil
-	case answer.StatusCode == 0:
-		return nil, fmt.Errorf("imkit: DELETE %s: %w%s", path, err, transport.Tries(answer.Attempts))
+	case resp.StatusCode == 0:
+		return nil, fmt.Errorf("imkit: DELETE %s: %w%s", path, err, transport.Tries(resp.Attempts))
 	}
-	apiErr := &Error{StatusCode: answer.StatusCode, RetryAfter: answer.RetryAfter, Attempts: answer.Attempts, err: err}
-	if !answer.Success() {
-		_ = json.Unmarshal(answer.Body, &got) // RC and RM are used even if other values have the wrong type
+	apiErr := &Error{StatusCode: resp.StatusCode, RetryAfter: resp.RetryAfter, Attempts: resp.Attempts, err: err}
+	if !resp.Success() {
+		_ = json.Unmarshal(resp.Body, &got) // RC and RM are used even if other values have the wrong type
 	}
 	apiErr.Code, apiErr.Message = got.RC, redact.Line(secrets.Text(got.RM))
 	return nil, apiErr

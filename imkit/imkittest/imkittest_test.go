@@ -99,7 +99,7 @@ func TestResponses(t *testing.T) {
 	}
 }
 
-func send(t *testing.T, method, url, key, body string) (status int, answer []byte) {
+func send(t *testing.T, method, url, key, body string) (status int, response []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	require.NoError(t, err)
@@ -107,9 +107,9 @@ func send(t *testing.T, method, url, key, body string) (status int, answer []byt
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	answer, err = io.ReadAll(resp.Body)
+	response, err = io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp.StatusCode, answer
+	return resp.StatusCode, response
 }
 
 // TestResponseIsAsDocumented ignores the text of the token.
