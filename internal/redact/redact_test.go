@@ -256,6 +256,16 @@ func FuzzText(f *testing.F) {
 	})
 }
 
+// BenchmarkMessage masks a message such as an API sends.
+func BenchmarkMessage(b *testing.B) {
+	secrets := redact.Secrets{Credentials: []string{"seam_test1key_0123456789abcdef"}, Identifiers: []string{"jane_doe"}}
+	const message = `no client session of "jane_doe" at https://connect.getseam.com/client_sessions/get?user_identifier_key=jane%5Fdoe`
+	b.ReportAllocs()
+	for b.Loop() {
+		secrets.Text(message)
+	}
+}
+
 // BenchmarkHostile masks 1 MiB that a server chose to make this slow.
 func BenchmarkHostile(b *testing.B) {
 	secrets := redact.Secrets{
