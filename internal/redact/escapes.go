@@ -28,6 +28,9 @@ func readPlain(text string) reading {
 
 // decode decodes the escapes that begin with one of the characters in escapes.
 func (r reading) decode(escapes string) reading {
+	if !strings.ContainsAny(r.text, escapes) {
+		return r
+	}
 	text, at := make([]byte, 0, len(r.text)), make([]int, 0, len(r.at))
 	for i := 0; i < len(r.text); {
 		size := 0

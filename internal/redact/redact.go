@@ -47,10 +47,14 @@ func (s Secrets) Text(text string) string {
 	plain := readPlain(window)
 	s.hide(hidden, plain)
 	for _, escapes := range encodings {
-		if strings.ContainsAny(window, escapes) {
-			once := plain.decode(escapes)
-			s.hide(hidden, once)
-			s.hide(hidden, once.decode(escapes)) // JSON in JSON, a URL in a URL, JSON in HTML
+		r := plain
+		for range 2 { // there is JSON in JSON, URLs in URLs, and JSON in HTML
+			decoded := r.decode(escapes)
+			if decoded.text == r.text {
+				break
+			}
+			s.hide(hidden, decoded)
+			r = decoded
 		}
 	}
 	window = window[:min(len(window), maxText)]
