@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -172,6 +173,28 @@ func TestLenientDecoding(t *testing.T) {
 		assert.NotSame(t, time.Local, tokens[0].ExpiresAt.Location(), body)
 		_, err = json.Marshal(tokens)
 		require.NoError(t, err, body)
+	}
+}
+
+// TestMemory decodes responses of 4 MiB that would take much more in memory if they
+// were decoded at once.
+//
+//nolint:paralleltest // it counts the allocations of the whole process
+func TestMemory(t *testing.T) {
+	for name, tt := range map[string]struct {
+		data string
+		most uint64 // MiB allocated in total
+	}{
+		"tokens without a text": {strings.Repeat("{},", 1_390_000) + "{}", 400},
+		"nested values":         {`{"token": "a", "createdAt": [` + strings.Repeat(`{"":0},`, 590_000) + `0]}`, 100},
+	} {
+		client := offline(t, answers(http.StatusOK, `{"RC": 0, "result": {"data": [`+tt.data+`]}}`))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := client.Tokens.RevokeAll(t.Context(), clientID)
+		runtime.ReadMemStats(&after)
+		assert.Equal(t, name == "nested values", err == nil, err)
+		assert.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, tt.most, name)
 	}
 }
 

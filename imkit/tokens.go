@@ -153,13 +153,9 @@ type response struct {
 	RC     int    `json:"RC"`
 	RM     string `json:"RM"`
 	Result struct {
-		Data []struct {
-			Token            string `json:"token"`
-			CreatedAt        any    `json:"createdAt"`
-			UpdatedAt        any    `json:"updatedAt"`
-			ExpirationDate   any    `json:"expirationDate"`
-			ExpirationDateMS any    `json:"expirationDateMS"` // since the epoch
-		} `json:"data"`
+		// Tokens are decoded one by one, so that the memory needed is bounded by the
+		// length of the body.
+		Data []json.RawMessage `json:"data"`
 	} `json:"result"`
 }
 
@@ -180,33 +176,45 @@ func (r *response) decode(body io.Reader) ([]Token, error) {
 	case r.Result.Data == nil:
 		return nil, errors.New("response has no list of tokens")
 	}
-	tokens := make([]Token, len(r.Result.Data))
-	for i, data := range r.Result.Data {
-		if data.Token == "" {
+	tokens := []Token{}
+	for _, data := range r.Result.Data {
+		var token struct {
+			Token            string    `json:"token"`
+			CreatedAt        timestamp `json:"createdAt"`
+			UpdatedAt        timestamp `json:"updatedAt"`
+			ExpirationDate   timestamp `json:"expirationDate"`
+			ExpirationDateMS timestamp `json:"expirationDateMS"`
+		}
+		if err := json.Unmarshal(data, &token); err != nil || token.Token == "" {
 			return nil, errors.New("response has a token without its text")
 		}
-		tokens[i] = Token{data.Token, parseTime(data.CreatedAt), parseTime(data.UpdatedAt), parseTime(data.ExpirationDate)}
-		if tokens[i].ExpiresAt.IsZero() {
-			tokens[i].ExpiresAt = parseTime(data.ExpirationDateMS)
+		expires := token.ExpirationDate
+		if expires.IsZero() {
+			expires = token.ExpirationDateMS
 		}
+		tokens = append(tokens, Token{token.Token, token.CreatedAt.Time, token.UpdatedAt.Time, expires.Time})
 	}
 	return tokens, nil
 }
 
-// parseTime parses RFC 3339 or milliseconds since the epoch. A malformed time is
-// zero rather than an error, which would hide that the token was revoked. So is one
+// timestamp is a time in RFC 3339 or in milliseconds since the epoch. A malformed one
+// is zero rather than an error, which would hide that the token was revoked. So is one
 // outside of the years 0 to 9999, which [time.Time.MarshalJSON] rejects.
-func parseTime(value any) (t time.Time) {
-	switch value := value.(type) {
-	case string:
-		t, _ = time.Parse(time.RFC3339, value)
-	case float64:
-		t = time.UnixMilli(int64(value))
+type timestamp struct{ time.Time }
+
+func (t *timestamp) UnmarshalJSON(value []byte) error {
+	var text string
+	var ms float64
+	switch {
+	case json.Unmarshal(value, &text) == nil:
+		t.Time, _ = time.Parse(time.RFC3339, text)
+	case json.Unmarshal(value, &ms) == nil:
+		t.Time = time.UnixMilli(int64(ms))
 	}
-	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
-		return time.Time{}
+	if t.Time = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
+		t.Time = time.Time{}
 	}
-	return t
+	return nil
 }
 
 // Token is an access token that was revoked.
