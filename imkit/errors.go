@@ -64,7 +64,7 @@ func (e *Error) Error() string {
 	if e.RetryAfter != 0 {
 		fmt.Fprintf(&b, " (retry after %v)", e.RetryAfter)
 	}
-	return b.String() + transport.Tries(e.Attempts)
+	return b.String() + transport.AttemptsNote(e.Attempts)
 }
 
 // Unwrap returns the reason why the response could not be read or retried, or nil

@@ -87,7 +87,7 @@ var faults = []struct {
 		name:    "RC of the wrong type",
 		attempt: answers(200, `{"RC": "0", "result": {"data": []}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: RC has a value of the wrong type",
+		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an integer",
 	},
 	{
 		name:    "no RC",
@@ -123,7 +123,7 @@ var faults = []struct {
 		name:    "result of the wrong type",
 		attempt: answers(200, `{"RC": 0, "result": []}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: result has a value of the wrong type",
+		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an object",
 	},
 	{
 		name:    "no data",
@@ -141,7 +141,7 @@ var faults = []struct {
 		name:    "data of the wrong type",
 		attempt: answers(200, `{"RC": 0, "result": {"data": {"token": "a"}}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: result.data has a value of the wrong type",
+		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an array",
 	},
 	{
 		name:    "null token",
@@ -153,25 +153,25 @@ var faults = []struct {
 		name:    "empty 200",
 		attempt: answers(200, ""),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: unexpected end of JSON input",
+		text:    "200 OK: response cannot be decoded: unexpected EOF",
 	},
 	{
 		name:    "204",
 		attempt: answers(204, ""),
 		want:    &imkit.Error{StatusCode: 204, Attempts: 1},
-		text:    "204 No Content: answer cannot be decoded: unexpected end of JSON input",
+		text:    "204 No Content: response cannot be decoded: unexpected EOF",
 	},
 	{
 		name:    "200 HTML",
 		attempt: answers(200, "<html>Welcome to the hotel's network</html>"),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: invalid character '<' looking for beginning of value",
+		text:    "200 OK: response cannot be decoded: invalid JSON",
 	},
 	{
 		name:    "two JSON values",
 		attempt: answers(200, nothing+nothing),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: invalid character '{' after top-level value",
+		text:    "200 OK: response cannot be decoded: invalid JSON",
 	},
 	{
 		name:    "redirect",

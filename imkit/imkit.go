@@ -74,7 +74,7 @@ func NewClient(endpoint, apiKey string, opts ...Option) (*Client, error) {
 		problem = cmp.Or(problem, opt(&cfg))
 	}
 	if plainHTTP && !cfg.insecureHTTP {
-		problem = cmp.Or(problem, transport.ExposedProblem)
+		problem = cmp.Or(problem, transport.InsecureProblem)
 	}
 	if problem != "" {
 		return nil, fmt.Errorf("imkit: NewClient: %w", invalid(problem))

@@ -269,13 +269,13 @@ func TestInvalidOptions(t *testing.T) {
 		option                 imkit.Option
 		want                   string
 	}{
-		{name: "no endpoint, nor a key", want: "the endpoint must be a URL such as https://imkit.example.com"},
-		{name: "key and endpoint swapped", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint must be a URL such as https://imkit.example.com"},
-		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint must not have a user or password; pass the API key as the second argument"},
-		{name: "query", endpoint: "https://imkit.test?key=secret", apiKey: apiKey, want: "the endpoint must not have a query or a fragment"},
+		{name: "no endpoint, nor a key", want: "the endpoint is not an http or https URL; use one such as https://imkit.example.com"},
+		{name: "key and endpoint swapped", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint is not an http or https URL; use one such as https://imkit.example.com"},
+		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint has a user or password; pass the API key as the second argument"},
+		{name: "query", endpoint: "https://imkit.test?key=secret", apiKey: apiKey, want: "the endpoint has a query or fragment; remove it"},
 		{name: "no key", endpoint: "https://imkit.test", want: "the API key is empty"},
-		{name: "key with a line break", endpoint: "https://imkit.test", apiKey: "secret\n", want: "the API key has a space, a line break or another character that none has; was it cut out with too much?"},
-		{name: "plain http", endpoint: "http://104.199.197.188:3100", apiKey: apiKey, want: "the endpoint must be https, as plain http would show the credential to the network; WithInsecureHTTP allows it all the same"},
+		{name: "key with a line break", endpoint: "https://imkit.test", apiKey: "secret\n", want: "the API key has a space, a line break or another invalid character; check how it was copied"},
+		{name: "plain http", endpoint: "http://104.199.197.188:3100", apiKey: apiKey, want: "the endpoint is plain http, which shows the credential to the network; use https, or allow it with WithInsecureHTTP"},
 		{name: "no http.Client", endpoint: "https://imkit.test", apiKey: apiKey, option: imkit.WithHTTPClient(nil), want: "the http.Client is nil; omit WithHTTPClient to use the default"},
 		{name: "no option", endpoint: "https://imkit.test", apiKey: apiKey, want: "an Option is nil"},
 		{name: "the first of two", endpoint: "https://imkit.test", option: imkit.WithHTTPClient(nil), want: "the API key is empty"},
@@ -345,9 +345,9 @@ func TestLogs(t *testing.T) {
 		}, imkit.WithLogger(logger))
 		_, err := client.Tokens.Revoke(t.Context(), clientID, token)
 		require.NoError(t, err)
-		const url = "msg=\"HTTP request\" method=DELETE url=https://imkit.test/admin/clients/:client-id/token "
-		assert.Equal(t, "level=WARN "+url+"attempt=1 status=503\n"+
-			"level=WARN "+url+"attempt=2 error=\"lost REDACTED REDACTED\"\n"+
-			"level=DEBUG "+url+"attempt=3 status=200\n", log.String())
+		const operation = "msg=\"HTTP attempt\" operation=Tokens.Revoke "
+		assert.Equal(t, "level=WARN "+operation+"attempt=1 status=503 duration=0s\n"+
+			"level=WARN "+operation+"attempt=2 duration=0s error=\"lost REDACTED REDACTED\"\n"+
+			"level=DEBUG "+operation+"attempt=3 status=200 duration=0s\n", log.String())
 	})
 }

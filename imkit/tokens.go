@@ -115,30 +115,27 @@ func (c config) revoke(ctx context.Context, name, clientID, token string) ([]Tok
 		body, _ = json.Marshal(map[string]string{"token": token}) // strings cannot fail
 	}
 	secrets := redact.Secrets{Credentials: []string{c.apiKey, token}, Identifiers: []string{clientID}}
-	var got response
-	var tokens []Token
-	resp, err := transport.Do(ctx, &transport.Request{
+	got, resp, err := transport.Do(ctx, &transport.Request{
 		Method:     http.MethodDelete,
 		URL:        c.endpoint + strings.Replace(path, ":client-id", url.PathEscape(clientID), 1),
-		LogURL:     c.endpoint + path,
 		Header:     header,
 		Body:       body,
 		Retry:      transport.RetryTransient,
 		MaxRetries: transport.DefaultMaxRetries,
 		Timeout:    c.timeout,
 		Transport:  c.transport,
-		Logger:     c.logger,
-		Mask:       secrets.Text,
-		Decode: func(r io.Reader) (err error) {
-			tokens, err = got.decode(r)
-			return err
+		Redact:     secrets.Text,
+		Observe: func(ctx context.Context, a transport.Attempt) {
+			if c.logger != nil {
+				a.Log(ctx, c.logger, "Tokens."+name, "")
+			}
 		},
-	})
+	}, decode)
 	switch {
 	case err == nil && resp.Success() && got.RC == 0:
-		return tokens, nil
+		return got.tokens, nil
 	case resp.StatusCode == 0:
-		return nil, fmt.Errorf("imkit: DELETE %s: %w%s", path, err, transport.Tries(resp.Attempts))
+		return nil, fmt.Errorf("imkit: DELETE %s: %w%s", path, err, transport.AttemptsNote(resp.Attempts))
 	}
 	apiErr := &Error{StatusCode: resp.StatusCode, RetryAfter: resp.RetryAfter, Attempts: resp.Attempts, err: err}
 	if !resp.Success() {
@@ -157,26 +154,28 @@ type response struct {
 		// length of the body.
 		Data []json.RawMessage `json:"data"`
 	} `json:"result"`
+
+	tokens []Token // decoded from Result
 }
 
-// decode reads the body of a 2xx response and returns its tokens, or no tokens and
-// no error if RC reports a failure.
-func (r *response) decode(body io.Reader) ([]Token, error) {
+// decode reads the body of a 2xx response. If RC reports a failure, the response
+// has no tokens and the error is nil.
+func decode(body io.Reader) (r response, err error) {
 	const missing = math.MinInt
 	r.RC = missing
-	err := transport.Decode(body, r)
+	err = transport.DecodeAll(body, &r)
 	switch {
 	case r.RC == missing:
 		r.RC = 0
-		return nil, cmp.Or(err, errors.New("response has no RC"))
+		return r, cmp.Or(err, errors.New("response has no RC"))
 	case r.RC != 0:
-		return nil, nil // RM says what is wrong, whatever the rest looks like
+		return r, nil // RM says what is wrong, whatever the rest looks like
 	case err != nil:
-		return nil, err
+		return r, err
 	case r.Result.Data == nil:
-		return nil, errors.New("response has no list of tokens")
+		return r, errors.New("response has no list of tokens")
 	}
-	tokens := []Token{}
+	r.tokens = []Token{}
 	for _, data := range r.Result.Data {
 		var token struct {
 			Token            string    `json:"token"`
@@ -186,15 +185,15 @@ func (r *response) decode(body io.Reader) ([]Token, error) {
 			ExpirationDateMS timestamp `json:"expirationDateMS"`
 		}
 		if err := json.Unmarshal(data, &token); err != nil || token.Token == "" {
-			return nil, errors.New("response has a token without its text")
+			return r, errors.New("response has a token without its text")
 		}
 		expires := token.ExpirationDate
 		if expires.IsZero() {
 			expires = token.ExpirationDateMS
 		}
-		tokens = append(tokens, Token{token.Token, token.CreatedAt.Time, token.UpdatedAt.Time, expires.Time})
+		r.tokens = append(r.tokens, Token{token.Token, token.CreatedAt.Time, token.UpdatedAt.Time, expires.Time})
 	}
-	return tokens, nil
+	return r, nil
 }
 
 // timestamp is a time in RFC 3339 or in milliseconds since the epoch. A malformed one
