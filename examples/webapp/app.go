@@ -168,7 +168,7 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 			a.mu.Lock()
 			a.signIns[cookie] = current // so that the user can try again
 			a.mu.Unlock()
-			unavailable(w, err)
+			fail(w, err)
 			return
 		}
 	}

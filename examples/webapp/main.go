@@ -72,7 +72,7 @@ func parseSite(address string) (*url.URL, error) {
 	local := site.Hostname() == "localhost" || net.ParseIP(site.Hostname()).IsLoopback()
 	secure := site.Scheme == "https" || site.Scheme == "http" && local
 	if origin := (url.URL{Scheme: site.Scheme, Host: site.Host}); !secure || site.Host == "" || *site != origin {
-		return nil, fmt.Errorf("%q is not the address of a site: give one such as https://shop.example.com with -url", address)
+		return nil, fmt.Errorf("%q cannot be the address of the site: give one with https, or with http and a loopback host, with -url", address)
 	}
 	return site, nil
 }

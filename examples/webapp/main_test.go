@@ -31,19 +31,25 @@ type site struct {
 	url  string
 	app  *app
 	seam *seamtest.Server
+	http *http.Client
 }
 
 func startSite(t *testing.T) *site {
 	t.Helper()
+	return start(t, "http", (*httptest.Server).Start)
+}
+
+func start(t *testing.T, scheme string, start func(*httptest.Server)) *site {
+	t.Helper()
 	srv := seamtest.NewServer(t)
 	server := httptest.NewUnstartedServer(nil)
-	address, err := parseSite("http://" + server.Listener.Addr().String())
+	address, err := parseSite(scheme + "://" + server.Listener.Addr().String())
 	require.NoError(t, err)
 	app := newApp(srv.Client(t, seam.WithMaxRetries(0)), srv.URL, address)
 	server.Config.Handler = app.handler()
-	server.Start()
+	start(server)
 	t.Cleanup(server.Close)
-	return &site{t: t, url: server.URL, app: app, seam: srv}
+	return &site{t: t, url: server.URL, app: app, seam: srv, http: server.Client()}
 }
 
 // visitor is a browser without scripts.
@@ -56,7 +62,7 @@ func (s *site) visitor() *visitor {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(s.t, err)
-	return &visitor{site: s, http: http.Client{Jar: jar}}
+	return &visitor{site: s, http: http.Client{Transport: s.http.Transport, Jar: jar}}
 }
 
 // reply is a response whose body was read.
@@ -152,17 +158,18 @@ func TestSession(t *testing.T) {
 	assert.Equal(t, http.StatusMethodNotAllowed, visitor.get("/seam/session").StatusCode)
 }
 
-func TestSeamIsOut(t *testing.T) {
+func TestSeamFails(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name       string
 		fault      seamtest.Fault
+		status     int
 		retryAfter string
 	}{
-		{"unavailable", seamtest.Fault{Status: http.StatusServiceUnavailable}, "5"},
-		{"rate limited", seamtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"90"}}}, "90"},
-		{"wrong key", seamtest.Fault{Status: http.StatusUnauthorized}, "5"},
-		{"unreachable", seamtest.Fault{Reset: true}, "5"},
+		{"unavailable", seamtest.Fault{Status: http.StatusServiceUnavailable}, http.StatusServiceUnavailable, "5"},
+		{"rate limited", seamtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"90"}}}, http.StatusServiceUnavailable, "90"},
+		{"unreachable", seamtest.Fault{Reset: true}, http.StatusServiceUnavailable, "5"},
+		{"wrong key", seamtest.Fault{Status: http.StatusUnauthorized}, http.StatusInternalServerError, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -171,7 +178,7 @@ func TestSeamIsOut(t *testing.T) {
 			visitor.signIn("jane_doe")
 			site.seam.Fail(tt.fault)
 			reply := visitor.session()
-			assert.Equal(t, http.StatusServiceUnavailable, reply.StatusCode)
+			assert.Equal(t, tt.status, reply.StatusCode)
 			assert.Equal(t, tt.retryAfter, reply.Header.Get("Retry-After"))
 			assert.Equal(t, "no-store", reply.Header.Get("Cache-Control"))
 			assert.NotContains(t, reply.body, "seam_")
@@ -291,6 +298,18 @@ func TestCookie(t *testing.T) {
 		assert.Equal(t, want, app.cookie("x").String())
 		assert.Contains(t, app.cookie("").String(), "Max-Age=0", "an empty one removes it")
 	}
+}
+
+// TestHTTPS tests that browsers send the cookie back over TLS.
+func TestHTTPS(t *testing.T) {
+	t.Parallel()
+	visitor := start(t, "https", (*httptest.Server).StartTLS).visitor()
+	visitor.signIn("jane_doe")
+	visitor.token()
+	visitor.signOut()
+	address, err := url.Parse(visitor.url)
+	require.NoError(t, err)
+	assert.Empty(t, visitor.http.Jar.Cookies(address))
 }
 
 func TestParseSite(t *testing.T) {

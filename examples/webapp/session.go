@@ -29,7 +29,7 @@ func sessionHandler(sessions *seam.ClientSessionsService, userOf func(*http.Requ
 			ExpiresAt:         time.Now().Add(lifetime),
 		})
 		if err != nil {
-			unavailable(w, err)
+			fail(w, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -39,11 +39,15 @@ func sessionHandler(sessions *seam.ClientSessionsService, userOf func(*http.Requ
 	})
 }
 
-// unavailable reports that a call to Seam failed.
-func unavailable(w http.ResponseWriter, err error) {
+// fail reports that a call to Seam failed.
+func fail(w http.ResponseWriter, err error) {
 	log.Print(err) // without secrets
 	wait := 5 * time.Second
 	if apiErr, ok := errors.AsType[*seam.APIError](err); ok {
+		if !errors.Is(err, seam.ErrServer) && !errors.Is(err, seam.ErrRateLimited) { // such as a wrong API key
+			http.Error(w, "The request to Seam failed.", http.StatusInternalServerError)
+			return
+		}
 		wait = max(wait, apiErr.RetryAfter)
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))

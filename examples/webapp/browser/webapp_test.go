@@ -89,9 +89,11 @@ type tab struct {
 	ctx  context.Context
 	site string
 
-	mu   sync.Mutex
-	urls []string
+	mu       sync.Mutex
+	requests []request
 }
+
+type request struct{ url, body string }
 
 func open(t *testing.T, site string) *tab {
 	t.Helper()
@@ -105,10 +107,14 @@ func open(t *testing.T, site string) *tab {
 	t.Cleanup(stop)
 	tab := &tab{t: t, ctx: ctx, site: site}
 	require.NoError(t, chromedp.Listen(ctx, func(event any) {
-		if request, ok := event.(*network.EventRequestWillBeSent); ok && request.Request.Method != http.MethodOptions {
+		if sent, ok := event.(*network.EventRequestWillBeSent); ok && sent.Request.Method != http.MethodOptions {
+			seen := request{url: sent.Request.URL}
+			for _, part := range sent.Request.PostDataEntries {
+				seen.body += string(part.Bytes)
+			}
 			tab.mu.Lock()
 			defer tab.mu.Unlock()
-			tab.urls = append(tab.urls, request.Request.URL)
+			tab.requests = append(tab.requests, seen)
 		}
 	}))
 	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
@@ -117,17 +123,17 @@ func open(t *testing.T, site string) *tab {
 	return tab
 }
 
-// count returns how many requests there were to a path.
-func (tab *tab) count(path string) int {
+// sent returns the bodies of the requests to URLs that end in path.
+func (tab *tab) sent(path string) []string {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
-	n := 0
-	for _, url := range tab.urls {
-		if strings.HasSuffix(url, path) {
-			n++
+	var bodies []string
+	for _, request := range tab.requests {
+		if strings.HasSuffix(request.url, path) {
+			bodies = append(bodies, request.body)
 		}
 	}
-	return n
+	return bodies
 }
 
 func (tab *tab) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -208,8 +214,8 @@ func TestWebapp(t *testing.T) {
 			assert.Equal(t, "0", tab.text("#devices"))
 			assert.False(t, read(tab, chromedp.Evaluate[bool]("document.documentElement.scrollWidth > innerWidth")), "it fits the screen")
 			assert.NotContains(t, read(tab, chromedp.OuterHTML("html")), "seam_", "the page holds neither the API key nor a token")
-			assert.Equal(t, 1, tab.count("/client_sessions/get"))
-			assert.Zero(t, tab.count(site+"/client_sessions/get"), "the browser calls Seam itself")
+			assert.Len(t, tab.sent("/client_sessions/get"), 1)
+			assert.Empty(t, tab.sent(site+"/client_sessions/get"), "the browser calls Seam itself")
 
 			tab.do(chromedp.Click("#signout button"), chromedp.WaitVisible("#signin"))
 			tab.screenshot("signedout-" + tt.name)
@@ -239,8 +245,8 @@ func TestRevokedToken(t *testing.T) {
 	)
 	assert.Equal(t, "Seam knows you.", tab.text("#status"))
 	assert.True(t, tab.stayed(), "no reload")
-	assert.Equal(t, 2, tab.count("/seam/session"))
-	assert.Equal(t, 3, tab.count("/client_sessions/get"))
+	assert.Equal(t, []string{"{}", `{"refused":"` + first + `"}`}, tab.sent("/seam/session"))
+	assert.Len(t, tab.sent("/client_sessions/get"), 3)
 }
 
 // TestTwoBrowsers signs a user out in one of two browsers.
@@ -260,7 +266,7 @@ func TestTwoBrowsers(t *testing.T) {
 	laptop.screenshot("elsewhere")
 	assert.Equal(t, "You were signed out. Sign in again.", laptop.text("#notice"))
 	assert.True(t, laptop.stayed(), "no reload")
-	assert.Equal(t, 2, laptop.count("/seam/session"))
+	assert.Len(t, laptop.sent("/seam/session"), 2)
 	laptop.signIn()
 }
 
@@ -274,8 +280,8 @@ func TestTokenIsRefusedAgain(t *testing.T) {
 	tab.signIn()
 	srv.Fail(seamtest.Fault{Path: "/client_sessions/get", Status: http.StatusUnauthorized})
 	tab.do(chromedp.Click("#refresh button"), chromedp.WaitVisible("#signin"))
-	assert.Equal(t, 2, tab.count("/seam/session"))
-	assert.Equal(t, 3, tab.count("/client_sessions/get"))
+	assert.Len(t, tab.sent("/seam/session"), 2)
+	assert.Len(t, tab.sent("/client_sessions/get"), 3)
 }
 
 // TestFailures tests that a page can try again after each failure.
