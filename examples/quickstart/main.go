@@ -71,7 +71,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	_, err = client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{}, asUser)
-	if !errors.Is(err, seam.ErrUnauthorized) {
+	if !errors.Is(err, seam.ErrClientSessionRevoked) {
 		return errors.Join(errors.New("the revoked token was not refused"), err)
 	}
 	fmt.Println("Revoked. Seam refuses the token now.")

@@ -160,11 +160,7 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 		a.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 20*time.Second) // even if the page is closed
 		defer cancel()
-		var failed error
-		for _, err := range a.sessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: current.user}) {
-			failed = errors.Join(failed, err)
-		}
-		if err := failed; err != nil {
+		if _, err := a.sessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: current.user}); err != nil {
 			a.mu.Lock()
 			a.signIns[cookie] = current // so that the user can try again
 			a.mu.Unlock()

@@ -79,7 +79,7 @@ func parseSite(address string) (*url.URL, error) {
 
 // connect returns a client and the endpoint that it uses. Call stop in the end.
 func connect() (client *seam.Client, endpoint string, stop func(), err error) {
-	endpoint = strings.TrimRight(cmp.Or(os.Getenv("SEAM_ENDPOINT"), "https://connect.getseam.com"), "/")
+	endpoint = strings.TrimRight(cmp.Or(os.Getenv("SEAM_ENDPOINT"), seam.DefaultEndpoint), "/")
 	stop = func() {}
 	var opts []seam.Option
 	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN"), os.Getenv("SEAM_ENDPOINT")) == "" {
