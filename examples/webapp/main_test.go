@@ -71,9 +71,9 @@ type reply struct {
 	body string
 }
 
-func (v *visitor) send(method, path string, header http.Header, form url.Values) reply {
+func (v *visitor) send(method, path string, header http.Header, body string) reply {
 	v.t.Helper()
-	req, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, strings.NewReader(body))
 	require.NoError(v.t, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for name := range header {
@@ -85,22 +85,28 @@ func (v *visitor) send(method, path string, header http.Header, form url.Values)
 	resp, err := v.http.Do(req)
 	require.NoError(v.t, err)
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	read, err := io.ReadAll(resp.Body)
 	require.NoError(v.t, err)
-	return reply{resp, string(body)}
+	return reply{resp, string(read)}
 }
 
-func (v *visitor) get(path string) reply { return v.send(http.MethodGet, path, nil, nil) }
+func (v *visitor) get(path string) reply { return v.send(http.MethodGet, path, nil, "") }
 func (v *visitor) signIn(name string) reply {
-	return v.send(http.MethodPost, "/signin", nil, url.Values{"name": {name}})
+	return v.send(http.MethodPost, "/signin", nil, url.Values{"name": {name}}.Encode())
 }
-func (v *visitor) signOut() reply { return v.send(http.MethodPost, "/signout", nil, nil) }
-func (v *visitor) session() reply { return v.send(http.MethodPost, "/seam/session", nil, nil) }
+func (v *visitor) signOut() reply { return v.send(http.MethodPost, "/signout", nil, "") }
+func (v *visitor) session() reply { return v.send(http.MethodPost, "/seam/session", nil, "") }
 
 // token asks for the token as the page does, which must succeed.
 func (v *visitor) token() string {
 	v.t.Helper()
-	reply := v.session()
+	return v.tokenAfter("")
+}
+
+// tokenAfter asks for a token after Seam has refused that of a session.
+func (v *visitor) tokenAfter(refused string) string {
+	v.t.Helper()
+	reply := v.send(http.MethodPost, "/seam/session", http.Header{"Content-Type": {"application/json"}}, `{"refused": "`+refused+`"}`)
 	require.Equal(v.t, http.StatusOK, reply.StatusCode, reply.body)
 	var session struct{ Token string }
 	require.NoError(v.t, json.Unmarshal([]byte(reply.body), &session))
@@ -152,7 +158,7 @@ func TestSession(t *testing.T) {
 	assert.InDelta(t, lifetime.Hours(), time.Until(want.ExpiresAt).Hours(), 1)
 
 	require.NoError(t, site.seam.Client(t).ClientSessions.Revoke(t.Context(), want.ClientSessionID))
-	again := visitor.token()
+	again := visitor.tokenAfter(want.ClientSessionID)
 	assert.NotEqual(t, want.Token, again, "a revoked session is replaced")
 	require.NoError(t, site.check(again))
 	assert.Equal(t, http.StatusMethodNotAllowed, visitor.get("/seam/session").StatusCode)
@@ -353,10 +359,10 @@ func TestOtherSites(t *testing.T) {
 		for _, header := range []http.Header{
 			{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://elsewhere.example.com"}},
 		} {
-			assert.Equal(t, http.StatusForbidden, visitor.send(http.MethodPost, path, header, url.Values{"name": {"joe"}}).StatusCode, path)
+			assert.Equal(t, http.StatusForbidden, visitor.send(http.MethodPost, path, header, "name=joe").StatusCode, path)
 		}
 	}
-	reply := visitor.send(http.MethodGet, "/", http.Header{"Host": {"elsewhere.example.com"}}, nil)
+	reply := visitor.send(http.MethodGet, "/", http.Header{"Host": {"elsewhere.example.com"}}, "")
 	assert.Equal(t, http.StatusMisdirectedRequest, reply.StatusCode)
 	assert.Contains(t, reply.body, site.url, "it says where to go")
 	assert.NotContains(t, reply.body, "jane_doe")
@@ -369,7 +375,7 @@ func TestHeaders(t *testing.T) {
 	visitor := site.visitor()
 	for _, reply := range []reply{
 		visitor.get("/"), visitor.signIn(""), visitor.signIn("jane_doe"), visitor.session(), visitor.get("/style.css"), visitor.get("/nothing"),
-		visitor.send(http.MethodGet, "/", http.Header{"Host": {"elsewhere.example.com"}}, nil),
+		visitor.send(http.MethodGet, "/", http.Header{"Host": {"elsewhere.example.com"}}, ""),
 	} {
 		path := reply.Request.URL.Path
 		assert.Equal(t, "nosniff", reply.Header.Get("X-Content-Type-Options"), path)
