@@ -29,7 +29,7 @@ type call func(context.Context, *service) (any, error)
 
 type operation struct {
 	name, about string
-	bind        func() (params any, do call) // params is what the flags fill in, do the call with it
+	bind        func() (params any, do call) // params points to a struct that the flags set, for do
 }
 
 var operations = []operation{
@@ -46,7 +46,7 @@ var operations = []operation{
 	}},
 }
 
-// takes is an operation whose response is printed as it came.
+// takes makes an operation that prints the response as it came.
 func takes[P any](name, about string, do func(*service, context.Context, P, ...seam.Option) error) operation {
 	return operation{name, about, func() (any, call) {
 		params := new(P)

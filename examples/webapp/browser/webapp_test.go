@@ -307,7 +307,7 @@ func TestFailures(t *testing.T) {
 		srv.Fail(seamtest.Fault{Path: path, Status: http.StatusServiceUnavailable})
 		try("#refresh button")
 		tab.screenshot("failed")
-		assert.Equal(t, "Seam cannot be reached. Try again.", tab.text("#status"), path)
+		assert.Equal(t, "Your session could not be loaded. Try again.", tab.text("#status"), path)
 		srv.Heal()
 		try("#refresh button")
 		assert.Equal(t, "Seam knows you.", tab.text("#status"), path)
