@@ -199,7 +199,7 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 	}
 	pointer := reflect.ValueOf(result)
 	call.require(pointer.Kind() == reflect.Pointer && !pointer.IsNil(), "result is not a pointer; pass a pointer, or nil to discard the response")
-	_, err := send(ctx, call, false, func(r io.Reader) (struct{}, error) {
+	_, err := do(ctx, call, false, func(r io.Reader) (struct{}, error) {
 		var e *envelope
 		err := transport.DecodeAll(r, &e, result)
 		if err == nil && e == nil {
