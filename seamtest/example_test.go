@@ -81,7 +81,7 @@ func ExampleServer_Fail() {
 	srv.Fail(seamtest.Fault{Path: "/client_sessions/get_or_create", Status: http.StatusNotImplemented})
 	fmt.Println(visit(handler).Code)
 
-	srv.Heal()
+	srv.ClearFaults()
 	fmt.Println(visit(handler).Code)
 	// Output:
 	// 200 after 2 requests

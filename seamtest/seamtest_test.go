@@ -12,8 +12,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -167,7 +169,7 @@ func TestMethodsOfTheSchema(t *testing.T) {
 		}
 	}
 	srv := seamtest.NewServer(t)
-	status, answer := send(t, srv, "POST", "/devices/list", "{}", key(srv))
+	status, answer := send(t, srv, "POST", "/devices/get", "{}", key(srv))
 	assert.Equal(t, 404, status)
 	assert.Equal(t, "not_found", answer.Error.Type)
 }
@@ -272,28 +274,6 @@ func TestGetOrCreate(t *testing.T) {
 	}
 }
 
-func TestDeviceCount(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	for _, account := range []string{"jane's", "jane's", "joe's"} {
-		srv.AddDevice(account)
-	}
-	sessions := srv.Client(t).ClientSessions
-	session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{ConnectedAccountIDs: []string{"jane's"}})
-	require.NoError(t, err)
-	assert.Equal(t, 2, session.DeviceCount)
-	require.NoError(t, sessions.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{
-		ClientSessionID: session.ClientSessionID, ConnectedAccountIDs: []string{"joe's", "jane's"}, UserIdentityID: "jane",
-	}))
-	session, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: session.ClientSessionID})
-	require.NoError(t, err)
-	assert.Equal(t, 3, session.DeviceCount)
-	assert.Equal(t, []string{"jane's", "joe's"}, session.ConnectedAccountIDs)
-	assert.Equal(t, "jane", session.UserIdentityID)
-	_, err = sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
-	require.NoError(t, err)
-}
-
 func TestSessionsExpire(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -384,8 +364,8 @@ func TestFaults(t *testing.T) {
 			made:  1,
 		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		test := func(t *testing.T) {
+			t.Helper()
 			srv := seamtest.NewServer(t)
 			sessions := srv.Client(t, seam.WithMaxRetries(0), seam.WithTimeout(300*time.Millisecond)).ClientSessions
 			srv.Fail(tt.fault)
@@ -394,6 +374,14 @@ func TestFaults(t *testing.T) {
 			list, err := sessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithTimeout(time.Minute))
 			require.NoError(t, err)
 			assert.Len(t, list, tt.made)
+		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
+		t.Run(tt.name+", in a bubble", func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, test)
 		})
 	}
 }
@@ -423,10 +411,74 @@ func TestFaultsInTurn(t *testing.T) {
 		_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
 		require.ErrorIs(t, err, want, i)
 	}
-	srv.Heal()
+	srv.ClearFaults()
 	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
 	require.NoError(t, err)
 	assert.Len(t, srv.Requests(), 5)
+}
+
+// TestFaultsMatch only some requests, and count only those.
+func TestFaultsMatch(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
+	get := func(key string) error {
+		_, err := sessions.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: key})
+		return err
+	}
+	var seen []seamtest.Request
+	srv.Fail(seamtest.Fault{
+		Path: "/client_sessions/get_or_create", Status: 503, Times: 2,
+		Match: func(r seamtest.Request) bool {
+			seen = append(seen, r)
+			assert.Len(t, srv.Requests(), len(seen), "it may call the server")
+			return strings.Contains(string(r.Body), `"jane"`)
+		},
+	})
+	require.NoError(t, get("joe"))
+	require.ErrorIs(t, get("jane"), seam.ErrServer)
+	require.NoError(t, get("joe"))
+	require.ErrorIs(t, get("jane"), seam.ErrServer)
+	require.NoError(t, get("jane"))
+	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+	require.Len(t, seen, 4, "it is asked for its own path, until it is used up")
+	assert.Equal(t, srv.Requests()[:4], seen)
+	assert.Equal(t, "Bearer "+srv.APIKey, seen[0].Header.Get("Authorization"))
+}
+
+// TestFaultsInTurnMatch lets the next fault in line have what the first does not
+// match.
+func TestFaultsInTurnMatch(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
+	srv.Fail(seamtest.Fault{Status: 500, Match: func(seamtest.Request) bool { return false }})
+	srv.Fail(seamtest.Fault{Status: 429, Match: func(seamtest.Request) bool {
+		srv.ClearFaults() // also this one, which is then not used
+		return true
+	}})
+	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+}
+
+// TestManyMatch uses up a fault exactly as often as it says.
+func TestManyMatch(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
+	srv.Fail(seamtest.Fault{Status: 500, Times: 5, Match: func(seamtest.Request) bool { return true }})
+	var failed atomic.Int32
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() {
+			if _, err := sessions.List(t.Context(), seam.ClientSessionListParams{}); err != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	assert.EqualValues(t, 5, failed.Load())
 }
 
 func TestRequests(t *testing.T) {
@@ -600,6 +652,8 @@ func TestFaultsThatNoRequestCanMeet(t *testing.T) {
 	for _, fault := range []seamtest.Fault{
 		{},
 		{Times: 1},
+		{Match: func(seamtest.Request) bool { return true }},
+		{Match: func(seamtest.Request) bool { return true }, Path: "/client_sessions", Status: 500},
 		{Path: "client_sessions/get", Status: 500},
 		{Path: "/client_sessions/gets", Status: 500},
 		{Cut: true, Body: "half"},

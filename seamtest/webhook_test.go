@@ -229,9 +229,10 @@ func TestUnusableWebhooks(t *testing.T) {
 	srv := seamtest.NewServer(t)
 	for _, address := range []string{"", "/hooks", "localhost:8080/hooks", "ftp://localhost/", "http://:80/", "http://a b/", "\x00"} {
 		assert.Panics(t, func() { srv.AddWebhook(address) }, address)
+		assert.Panics(t, func() { srv.AddWebhookHandler(address, http.NotFoundHandler()) }, address)
 	}
 	for _, secret := range []string{"seam_key", "whsec_!"} {
-		assert.PanicsWithValue(t, "seamtest: the secret of a webhook is not whsec_ and base64", func() {
+		assert.PanicsWithValue(t, "seamtest: SignWebhook: the secret must be base64, after whsec_", func() {
 			seamtest.SignWebhook(secret, "msg_1", time.Now(), nil)
 		})
 	}

@@ -384,7 +384,7 @@ func TestConformanceSeamtest(t *testing.T) {
 		transport: tape,
 		exchange:  tape.next,
 		outage: func(_ *testing.T, paths ...string) {
-			srv.Heal()
+			srv.ClearFaults()
 			for _, path := range paths {
 				srv.Fail(seamtest.Fault{Path: path, Status: http.StatusServiceUnavailable})
 			}
