@@ -33,7 +33,7 @@ func TestOutageInABubble(t *testing.T) {
 	})
 }
 
-// TestClockOfABubble is that of the server too.
+// TestClockOfABubble is also the server's clock.
 func TestClockOfABubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestClockOfABubble(t *testing.T) {
 		session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{ExpiresAt: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 		token := seam.WithClientSessionToken(session.Token)
-		time.Sleep(time.Hour - time.Millisecond) // an idle connection stays
+		time.Sleep(time.Hour - time.Millisecond) // with an idle connection
 		_, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{}, token)
 		require.NoError(t, err)
 		time.Sleep(time.Millisecond)
@@ -51,7 +51,7 @@ func TestClockOfABubble(t *testing.T) {
 	})
 }
 
-// TestCloseInABubble ends requests that would never end.
+// TestCloseInABubble closes a server during a request that would not end.
 func TestCloseInABubble(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]seamtest.Fault{"stall": {Stall: true}, "delay": {Delay: time.Hour}} {
@@ -79,7 +79,7 @@ func TestCloseInABubble(t *testing.T) {
 	}
 }
 
-// TestLargeRequestInABubble is refused before the server has read all of it.
+// TestLargeRequestInABubble gets its response before the server has read it whole.
 func TestLargeRequestInABubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestLargeRequestInABubble(t *testing.T) {
 	})
 }
 
-// TestURLInABubble cannot be used, by any client.
+// TestURLInABubble fails at once, in each way to use it.
 func TestURLInABubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestURLInABubble(t *testing.T) {
 	})
 }
 
-// TestServerOutsideOfTheBubble is refused in words, where it would hang.
+// TestServerOutsideOfTheBubble fails with an error instead of hanging.
 func TestServerOutsideOfTheBubble(t *testing.T) {
 	t.Parallel()
 	outside := seamtest.NewServer(t)
@@ -125,7 +125,7 @@ func TestServerOutsideOfTheBubble(t *testing.T) {
 	require.ErrorContains(t, err, "must be in the same testing/synctest bubble")
 }
 
-// TestWebhookHandler delivers in memory, in a bubble and in none.
+// TestWebhookHandler delivers in memory, both in a bubble and outside of one.
 func TestWebhookHandler(t *testing.T) {
 	t.Parallel()
 	test := func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestWebhookHandler(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, test)
 	})
-	t.Run("in none", func(t *testing.T) {
+	t.Run("outside of one", func(t *testing.T) {
 		t.Parallel()
 		test(t)
 	})

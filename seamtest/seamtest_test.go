@@ -1,21 +1,16 @@
 package seamtest_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -54,7 +49,8 @@ func TestWorkspacesAreApart(t *testing.T) {
 	require.ErrorIs(t, err, seam.ErrUnauthorized)
 }
 
-// TestWhoMayDoWhat holds every kind of credential against every endpoint.
+// TestWhoMayDoWhat sends each kind of credential to each endpoint of client
+// sessions.
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -70,7 +66,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		header http.Header
-		want   map[string]string // error types by the endpoint's last part; "" for a success, "*" for all others
+		want   map[string]string // error types by the endpoint's last part; "" for a success; "*" is for the endpoints that are not listed
 	}{
 		{"API key", bearer(srv.APIKey), map[string]string{"*": ""}},
 		{"personal access token", workspace, map[string]string{"*": ""}},
@@ -89,7 +85,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			t.Run(tt.name+"/"+endpoint, func(t *testing.T) {
 				srv := srv
 				if tt.want["*"] == "" || endpoint == "create" || endpoint == "get_or_create" {
-					srv = seamtest.NewServer(t) // what succeeds must not be in the way of others
+					srv = seamtest.NewServer(t) // a success must not change what the next test finds
 					_, err := srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
 					require.NoError(t, err)
 				}
@@ -115,7 +111,7 @@ type answer struct {
 	}
 }
 
-// send sends what the SDK would not.
+// send sends a request that package seam does not.
 func send(t *testing.T, srv *seamtest.Server, method, target, body string, header http.Header) (int, answer) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+target, strings.NewReader(body))
@@ -138,8 +134,8 @@ func key(srv *seamtest.Server) http.Header {
 	return http.Header{"Authorization": {"Bearer " + srv.APIKey}}
 }
 
-// TestMethodsOfTheSchema sends to each endpoint each method that the vendor's
-// schema lists, with the params where the schema has them, and all other ones.
+// TestMethodsOfTheSchema sends each method to each endpoint. Those that Seam's
+// schema lists are accepted, with the params where the schema has them.
 func TestMethodsOfTheSchema(t *testing.T) {
 	t.Parallel()
 	var schema struct {
@@ -303,184 +299,6 @@ func TestSessionsExpire(t *testing.T) {
 	assert.Equal(t, next.ClientSessionID, newest.ClientSessionID)
 }
 
-func TestFaults(t *testing.T) {
-	t.Parallel()
-	once := func(fault seamtest.Fault) seamtest.Fault {
-		fault.Times = 1
-		return fault
-	}
-	for _, tt := range []struct {
-		name  string
-		fault seamtest.Fault
-		want  error // nil for none
-		made  int   // sessions
-	}{
-		{
-			name:  "status",
-			fault: once(seamtest.Fault{Status: 503}),
-			want:  seam.ErrServer,
-		},
-		{
-			name:  "status after the effect",
-			fault: once(seamtest.Fault{Status: 502, TakesEffect: true}),
-			want:  seam.ErrServer,
-			made:  1,
-		},
-		{
-			name:  "reset",
-			fault: once(seamtest.Fault{Reset: true}),
-			want:  errno(syscall.ECONNRESET, 10054),
-		},
-		{
-			name:  "reset after the effect",
-			fault: once(seamtest.Fault{Reset: true, TakesEffect: true}),
-			want:  errno(syscall.ECONNRESET, 10054),
-			made:  1,
-		},
-		{
-			name:  "cut",
-			fault: once(seamtest.Fault{Cut: true, TakesEffect: true}),
-			want:  io.ErrUnexpectedEOF,
-			made:  1,
-		},
-		{
-			name:  "stall",
-			fault: once(seamtest.Fault{Stall: true}),
-			want:  context.DeadlineExceeded,
-		},
-		{
-			name:  "delay beyond the timeout",
-			fault: once(seamtest.Fault{Delay: time.Hour, Status: 500}),
-			want:  context.DeadlineExceeded,
-		},
-		{
-			name:  "delay",
-			fault: once(seamtest.Fault{Delay: time.Millisecond}),
-			made:  1,
-		},
-		{
-			name:  "for another path",
-			fault: seamtest.Fault{Path: "/client_sessions/get", Status: 500},
-			made:  1,
-		},
-	} {
-		test := func(t *testing.T) {
-			t.Helper()
-			srv := seamtest.NewServer(t)
-			sessions := srv.Client(t, seam.WithMaxRetries(0), seam.WithTimeout(300*time.Millisecond)).ClientSessions
-			srv.Fail(tt.fault)
-			_, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
-			require.ErrorIs(t, err, tt.want)
-			list, err := sessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithTimeout(time.Minute))
-			require.NoError(t, err)
-			assert.Len(t, list, tt.made)
-		}
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			test(t)
-		})
-		t.Run(tt.name+", in a bubble", func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, test)
-		})
-	}
-}
-
-func TestFaultAnswersAsTold(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	srv.Fail(seamtest.Fault{
-		Status: 503, Body: `{"error": {"type": "busy"}}`,
-		Header: http.Header{"retry-after": {"120"}, "Seam-Request-Id": {"mine"}},
-	})
-	var apiErr *seam.APIError
-	require.ErrorAs(t, srv.Client(t).ClientSessions.Revoke(t.Context(), "1"), &apiErr)
-	assert.Equal(t, 503, apiErr.StatusCode)
-	assert.Equal(t, "busy", apiErr.Type)
-	assert.Equal(t, 2*time.Minute, apiErr.RetryAfter)
-	assert.Equal(t, "mine", apiErr.RequestID)
-}
-
-func TestFaultsInTurn(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
-	srv.Fail(seamtest.Fault{Path: "/client_sessions/list", Status: 500, Times: 2})
-	srv.Fail(seamtest.Fault{Path: "/client_sessions/list", Status: 429})
-	for i, want := range []error{seam.ErrServer, seam.ErrServer, seam.ErrRateLimited, seam.ErrRateLimited} {
-		_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
-		require.ErrorIs(t, err, want, i)
-	}
-	srv.ClearFaults()
-	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.NoError(t, err)
-	assert.Len(t, srv.Requests(), 5)
-}
-
-// TestFaultsMatch only some requests, and count only those.
-func TestFaultsMatch(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
-	get := func(key string) error {
-		_, err := sessions.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: key})
-		return err
-	}
-	var seen []seamtest.Request
-	srv.Fail(seamtest.Fault{
-		Path: "/client_sessions/get_or_create", Status: 503, Times: 2,
-		Match: func(r seamtest.Request) bool {
-			seen = append(seen, r)
-			assert.Len(t, srv.Requests(), len(seen), "it may call the server")
-			return strings.Contains(string(r.Body), `"jane"`)
-		},
-	})
-	require.NoError(t, get("joe"))
-	require.ErrorIs(t, get("jane"), seam.ErrServer)
-	require.NoError(t, get("joe"))
-	require.ErrorIs(t, get("jane"), seam.ErrServer)
-	require.NoError(t, get("jane"))
-	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.NoError(t, err)
-	require.Len(t, seen, 4, "it is asked for its own path, until it is used up")
-	assert.Equal(t, srv.Requests()[:4], seen)
-	assert.Equal(t, "Bearer "+srv.APIKey, seen[0].Header.Get("Authorization"))
-}
-
-// TestFaultsInTurnMatch lets the next fault in line have what the first does not
-// match.
-func TestFaultsInTurnMatch(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
-	srv.Fail(seamtest.Fault{Status: 500, Match: func(seamtest.Request) bool { return false }})
-	srv.Fail(seamtest.Fault{Status: 429, Match: func(seamtest.Request) bool {
-		srv.ClearFaults() // also this one, which is then not used
-		return true
-	}})
-	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.NoError(t, err)
-}
-
-// TestManyMatch uses up a fault exactly as often as it says.
-func TestManyMatch(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
-	srv.Fail(seamtest.Fault{Status: 500, Times: 5, Match: func(seamtest.Request) bool { return true }})
-	var failed atomic.Int32
-	var group sync.WaitGroup
-	for range 50 {
-		group.Go(func() {
-			if _, err := sessions.List(t.Context(), seam.ClientSessionListParams{}); err != nil {
-				failed.Add(1)
-			}
-		})
-	}
-	group.Wait()
-	assert.EqualValues(t, 5, failed.Load())
-}
-
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -496,7 +314,7 @@ func TestRequests(t *testing.T) {
 	assert.Equal(t, "user_identifier_key=jane", requests[1].Query)
 }
 
-// TestManyAtOnce creates, lists and revokes from 64 goroutines.
+// TestManyAtOnce creates, lists and revokes sessions in 64 goroutines.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -537,46 +355,6 @@ func TestManyAtOnce(t *testing.T) {
 	assert.Len(t, srv.Requests(), workers*rounds*4+1)
 }
 
-// TestCloseLeavesNothing closes a server in the midst of requests that would
-// never end.
-//
-//nolint:paralleltest // it counts goroutines
-func TestCloseLeavesNothing(t *testing.T) {
-	before := runtime.NumGoroutine()
-	srv, err := seamtest.Start()
-	require.NoError(t, err)
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	client, err := seam.NewClient(seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL), seam.WithMaxRetries(0),
-		seam.WithHTTPClient(&http.Client{Transport: transport}))
-	require.NoError(t, err)
-	srv.Fail(seamtest.Fault{Reset: true, Times: 2})
-	srv.Fail(seamtest.Fault{Stall: true, Times: 3})
-	srv.Fail(seamtest.Fault{Delay: time.Hour})
-	var group sync.WaitGroup
-	for range 10 {
-		group.Go(func() {
-			_, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
-			assert.Error(t, err)
-		})
-	}
-	for len(srv.Requests()) < 10 {
-		time.Sleep(time.Millisecond)
-	}
-	srv.Close()
-	srv.Close()
-	group.Wait()
-	transport.CloseIdleConnections()
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("goroutines are left:\n%s", stacks[:runtime.Stack(stacks, true)])
-		}
-		time.Sleep(time.Millisecond)
-	}
-	_, err = client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.ErrorIs(t, err, errno(syscall.ECONNREFUSED, 10061))
-}
-
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -590,7 +368,7 @@ func TestQueries(t *testing.T) {
 	}
 }
 
-// TestPublishableKeyMakesEmptySessions alone.
+// TestPublishableKeyMakesEmptySessions and no others.
 func TestPublishableKeyMakesEmptySessions(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -613,7 +391,8 @@ func TestPublishableKeyMakesEmptySessions(t *testing.T) {
 	assert.Equal(t, "joe", answer.ClientSession.UserIdentifierKey)
 }
 
-// TestTokensInTheirOwnHeaders are taken before an API key, where tokens are.
+// TestTokensInTheirOwnHeaders come before an API key at endpoints that accept
+// tokens.
 func TestTokensInTheirOwnHeaders(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -632,7 +411,7 @@ func TestTokensInTheirOwnHeaders(t *testing.T) {
 	}
 }
 
-// TestUserIdentityUnderItsOldName is sent and received.
+// TestUserIdentityUnderItsOldName sends and receives the deprecated name.
 func TestUserIdentityUnderItsOldName(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -644,48 +423,7 @@ func TestUserIdentityUnderItsOldName(t *testing.T) {
 	assert.Contains(t, string(text), `"user_identity_ids":["a"]`)
 }
 
-// TestFaultsThatNoRequestCanMeet are mistakes in a test, which would pass for
-// nothing.
-func TestFaultsThatNoRequestCanMeet(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	for _, fault := range []seamtest.Fault{
-		{},
-		{Times: 1},
-		{Match: func(seamtest.Request) bool { return true }},
-		{Match: func(seamtest.Request) bool { return true }, Path: "/client_sessions", Status: 500},
-		{Path: "client_sessions/get", Status: 500},
-		{Path: "/client_sessions/gets", Status: 500},
-		{Cut: true, Body: "half"},
-		{Status: 42},
-		{Status: 100},
-		{Status: 600},
-		{Status: 500, Reset: true},
-		{Cut: true, Stall: true},
-		{Status: 500, Times: -1},
-		{Reset: true, Delay: -1},
-	} {
-		assert.Panics(t, func() { srv.Fail(fault) }, "%+v", fault)
-	}
-}
-
-// TestFaultsSparePreflights keeps them for the request that follows.
-func TestFaultsSparePreflights(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	srv.Fail(seamtest.Fault{Status: 500, Times: 1})
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, srv.URL+"/client_sessions/get", http.NoBody)
-	require.NoError(t, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	assert.Equal(t, 200, resp.StatusCode)
-	assert.Equal(t, "true", resp.Header.Get("Access-Control-Allow-Credentials"))
-	_, err = srv.Client(t, seam.WithMaxRetries(0)).ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.ErrorIs(t, err, seam.ErrServer)
-}
-
-// tb is a test that fails.
+// tb is a test that has failed.
 type tb struct {
 	cleanup func()
 	fatal   string
@@ -700,7 +438,7 @@ func (b *tb) Fatalf(format string, args ...any) {
 	panic(errFatal)
 }
 
-// errno is an error of the system, which Windows has under a number of its own.
+// errno returns an error of the operating system. Windows has numbers of its own.
 func errno(unix, windows syscall.Errno) error {
 	if runtime.GOOS == "windows" {
 		return windows

@@ -203,9 +203,9 @@ func (s *Server) create(c call) (any, error) {
 	existing := s.live(c.caller, func(session *session) bool { return session.hasKey(key) })
 	switch {
 	case existing == nil:
-		return s.answer(s.add(c)), nil
+		return s.response(s.add(c)), nil
 	case c.method == http.MethodPut:
-		return s.answer(existing), nil
+		return s.response(existing), nil
 	}
 	return nil, &refusal{
 		status: http.StatusBadRequest, Type: "client_session_token_already_exists",
@@ -228,7 +228,7 @@ func (s *Server) getOrCreate(c call) (any, error) {
 	if existing == nil {
 		existing = s.add(c)
 	}
-	return s.answer(existing), nil
+	return s.response(existing), nil
 }
 
 // add creates a session from the params.
@@ -266,13 +266,13 @@ func (s *Server) get(c call) (any, error) {
 				Message: "Cannot send client_session_id or user_identifier_key params when using a client session token",
 			}
 		}
-		return s.answer(c.session), nil // other params are ignored
+		return s.response(c.session), nil // other params are ignored
 	}
 	found, err := s.findOne(c)
 	if err != nil {
 		return nil, err
 	}
-	return s.answer(found), nil
+	return s.response(found), nil
 }
 
 func (s *Server) grantAccess(c call) (any, error) {
@@ -283,7 +283,7 @@ func (s *Server) grantAccess(c call) (any, error) {
 	found.ConnectWebviewIDs = union(found.ConnectWebviewIDs, c.params.list("connect_webview_ids"))
 	found.ConnectedAccountIDs = union(found.ConnectedAccountIDs, c.params.list("connected_account_ids"))
 	found.identify(c.params.identity())
-	return s.answer(found), nil
+	return s.response(found), nil
 }
 
 func (s *Server) list(c call) (any, error) {
@@ -347,7 +347,7 @@ func (s *Server) view(of *session) *session {
 	return &view
 }
 
-func (s *Server) answer(of *session) any {
+func (s *Server) response(of *session) any {
 	return map[string]any{"client_session": s.view(of), "ok": true}
 }
 
