@@ -125,6 +125,25 @@ func TestServerOutsideOfTheBubble(t *testing.T) {
 	require.ErrorContains(t, err, "must be in the same testing/synctest bubble")
 }
 
+// TestCloseOutsideOfTheBubble happens if NewServer has the *testing.T of the test
+// around the bubble.
+func TestCloseOutsideOfTheBubble(t *testing.T) {
+	t.Parallel()
+	outer := new(tb)
+	started, closed := make(chan bool), make(chan bool)
+	go func() {
+		defer close(closed)
+		<-started
+		assert.Panics(t, outer.cleanup)
+	}()
+	synctest.Test(t, func(*testing.T) {
+		srv := seamtest.NewServer(outer)
+		defer srv.Close()
+		started <- true
+		<-closed
+	})
+}
+
 // TestWebhookHandler delivers in memory, both in a bubble and outside of one.
 func TestWebhookHandler(t *testing.T) {
 	t.Parallel()

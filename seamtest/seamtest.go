@@ -162,8 +162,8 @@ func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 // AddWebhookHandler must return when its request's context is canceled. Close may
 // be called more than once.
 func (s *Server) Close() {
-	s.close()
 	s.http.Close()
+	s.close()
 	s.running.Wait()
 	s.mu.Lock()
 	webhooks := s.webhooks

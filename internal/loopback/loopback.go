@@ -28,6 +28,7 @@ type Server struct {
 	Endpoint string
 	InMemory bool
 
+	bubble   bool // whether it was started in one
 	http     *http.Server
 	requests context.Context // parent of the contexts of all requests
 	cancel   context.CancelFunc
@@ -63,12 +64,11 @@ func StartInMemory(server *http.Server) *Server {
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 func start(server *http.Server, listener net.Listener, dial dialFunc) *Server {
-	s := &Server{http: server}
-	bubble := inBubble()
+	s := &Server{http: server, bubble: inBubble()}
 	s.Client = &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 1024, // the only host
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if inBubble() != bubble {
+			if inBubble() != s.bubble {
 				return nil, errBubble
 			}
 			return dial(ctx, network, address)
@@ -89,8 +89,12 @@ func start(server *http.Server, listener net.Listener, dial dialFunc) *Server {
 var errBubble = errors.New("the server and its client must be in the same testing/synctest bubble, or both in none; start the server where it is used")
 
 // Close cancels the contexts of all requests, closes all connections and returns
-// when the server's goroutines have ended. It may be called more than once.
+// when the server's goroutines have ended. It may be called more than once. It
+// panics outside of the server's bubble, where the runtime would end the program.
 func (s *Server) Close() {
+	if s.bubble && !inBubble() {
+		panic("a server must be closed in the testing/synctest bubble in which it was started; give NewServer the *testing.T of the bubble")
+	}
 	s.cancel() // net/http does not while the body of a request is unread
 	_ = s.http.Close()
 	s.running.Wait()
