@@ -19,14 +19,14 @@ type Fault struct {
 	// change the request. It is called in goroutines of the server, possibly
 	// several at once, and may call methods of the server.
 	Match func(Request) bool
-	// Times is the number of requests that fail. If it is 0, requests fail until
-	// [Server.ClearFaults].
+	// Times is the number of requests that the fault is for. If it is 0, the fault
+	// lasts until [Server.ClearFaults].
 	Times int
 	// TakesEffect makes the server carry out the request and lose only the
 	// response. Otherwise the request has no effect.
 	TakesEffect bool
 
-	Delay  time.Duration // waits before anything else
+	Delay  time.Duration // waits first
 	Status int           // responds with this status, Header and Body
 	Header http.Header
 	Body   string

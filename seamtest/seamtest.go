@@ -1,8 +1,10 @@
-// Package seamtest is the Seam API for tests, and for programs that must run with
-// nothing set up. A [Server] runs in the process. It has the endpoints of client
-// sessions in each method and encoding that the API accepts, so browsers and
-// Seam's SDKs for other languages can use it too. It also has
-// /connect_webviews/create, /connect_webviews/get and /devices/list.
+// Package seamtest provides a Seam API server that runs in a test or program,
+// without an account.
+//
+// A [Server] has all endpoints of client sessions. It accepts each method and
+// encoding that the API accepts, so browsers and Seam's SDKs for other languages
+// can use it too. It also has /connect_webviews/create, /connect_webviews/get and
+// /devices/list.
 //
 //	func TestSignIn(t *testing.T) {
 //		srv := seamtest.NewServer(t)
@@ -16,8 +18,8 @@
 //
 // # Time
 //
-// Tests of retries and timeouts take no real time in a [testing/synctest]
-// bubble. Call [NewServer] in the bubble, with the bubble's [testing.T]:
+// In a [testing/synctest] bubble, tests of retries and timeouts take no real time.
+// Call [NewServer] in the bubble, with the bubble's [testing.T]:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		srv := seamtest.NewServer(t)
@@ -26,18 +28,18 @@
 //		…
 //	})
 //
-// A bubble has no network. A server that starts in a bubble is reached in memory,
-// only from that bubble and only by the clients that [Server.Client] returns. Its
-// URL cannot be used. Webhooks are delivered to [Server.AddWebhookHandler].
-// The server's clock is the bubble's, so time.Sleep lets sessions expire.
+// A server that is started in a bubble does not use the network. Only clients from
+// [Server.Client] can reach it, and only in the same bubble. Its URL cannot be used.
+// Receive webhooks with [Server.AddWebhookHandler]. The server uses the bubble's
+// clock, so sessions expire during time.Sleep.
 //
 // # Behavior
 //
 // The server follows the API's documentation and Seam's own fake server. Where
 // those say nothing:
 //
-//   - A revoked session cannot be found, but it can be revoked again and deleted.
-//   - An expired session can be found, but its token is refused.
+//   - A revoked session cannot be found, but can be revoked again and deleted.
+//   - An expired session can be found, but its token is rejected.
 //   - A user identifier key whose session was revoked or has expired can be used
 //     for a new session.
 //   - A session expires after one year unless the request says otherwise.
@@ -73,11 +75,12 @@ type Workspace struct {
 	WebhookSecret       string // signs webhooks, which only the first workspace sends
 }
 
-// Server is a Seam API in this process. Its methods are safe for concurrent use.
+// Server is a Seam API server. Its methods are safe for concurrent use.
 type Server struct {
 	// URL is the address of the server on this machine's loopback, for
 	// [seam.WithEndpoint], browsers and other processes. In a testing/synctest
-	// bubble nothing can connect to it, and NewClient and net/http refuse it.
+	// bubble there is no such address: seam.NewClient and net/http return an error
+	// for this URL.
 	URL       string
 	Workspace // the first workspace; see NewWorkspace
 
@@ -137,13 +140,12 @@ func NewServer(tb TB) *Server {
 	return s
 }
 
-// Client returns a client of the server that authenticates with its APIKey. The
-// opts come after that, and so can set other credentials, timeouts or retries.
-// Client calls tb.Fatalf if [seam.NewClient] refuses an option.
+// Client returns a client of the server. It authenticates with the APIKey unless
+// opts have another credential. Client calls tb.Fatalf if [seam.NewClient] returns
+// an error.
 //
-// Connections of the client belong to the server, in a testing/synctest bubble to
-// an in-memory network. [seam.WithHTTPClient] replaces them, and so does not
-// work in a bubble.
+// In a testing/synctest bubble do not use [seam.WithHTTPClient]: the client must use
+// the http.Client of the server, which needs no network.
 func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	client, err := seam.NewClient(append([]seam.Option{
@@ -157,10 +159,11 @@ func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 	return client
 }
 
-// Close stops the server: it closes all connections, ends deliveries and waits
-// until none of the server's goroutines is left. A handler given to
-// AddWebhookHandler must return when its request's context is canceled. Close may
-// be called more than once.
+// Close stops the server. It closes all connections, ends deliveries and returns
+// when the server's goroutines have ended, including those that run a handler from
+// AddWebhookHandler. The contexts of their requests are canceled. Close may be
+// called more than once. A server that was started in a testing/synctest bubble must
+// be closed in that bubble.
 func (s *Server) Close() {
 	s.http.Close()
 	s.close()

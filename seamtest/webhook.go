@@ -23,14 +23,14 @@ const (
 	deliveryTimeout  = 15 * time.Second // for each attempt
 )
 
-// SignWebhook returns the header of a webhook that Seam sends at a time, signed
-// with secret. Send it with body to a receiver, or pass both to a
-// webhook.Verifier. Seam uses the same message ID when it sends a webhook again.
+// SignWebhook returns the header that Seam sends with a webhook: the message ID, the
+// time of sending, and a signature of these and body that is made with secret. Send
+// the header and body to a receiver, or pass them to a webhook.Verifier. When Seam
+// sends an event again, the message ID is the same.
 //
-// To test what a receiver rejects, sign with another secret, for another time, or
-// for another body than the one that is sent. The secret may be shorter than those
-// that NewVerifier accepts. SignWebhook panics if it is not base64 after an
-// optional whsec_.
+// To test what a receiver rejects, sign with another secret, time or body. The secret
+// may be shorter than webhook.NewVerifier allows. SignWebhook panics if secret is not
+// base64, with or without whsec_ in front.
 func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Header {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {
@@ -75,11 +75,10 @@ type Delivery struct {
 // which must be an http URL. There is one type of event, client_session.deleted.
 // Events are signed with [Workspace.WebhookSecret].
 //
-// Events are delivered one at a time and in order, while requests to the API are
-// answered without waiting for that. If the receiver does not respond with a 2xx
-// status within 15 seconds, the server tries again at once, up to eight attempts
-// in all. It does not follow redirects. The signature has the time of the test's
-// clock, which [Server.Advance] does not move.
+// Events are delivered in order and one at a time. Requests to the API do not wait
+// for that. If the receiver does not respond with a 2xx status within 15 seconds,
+// the server sends the event again at once, up to eight times in all. It does not
+// follow redirects. [Server.Advance] does not change the time in the signature.
 //
 // AddWebhook panics if address is not such a URL. It also panics in a
 // testing/synctest bubble, which has no network: use AddWebhookHandler there.
@@ -90,9 +89,10 @@ func (s *Server) AddWebhook(address string) {
 	s.addWebhook(hook{url: address, close: func() {}})
 }
 
-// AddWebhookHandler is like [Server.AddWebhook], but calls handler in memory
-// instead of sending requests over the network. Nothing else can reach handler.
-// It receives requests for address, such as http://localhost/webhooks.
+// AddWebhookHandler is like [Server.AddWebhook], but the requests go to handler
+// without a network, whatever the host of address. Use it in testing/synctest
+// bubbles. A handler that serves several paths needs the path of its webhooks in
+// address, as in http://localhost/webhooks.
 func (s *Server) AddWebhookHandler(address string, handler http.Handler) {
 	receiver := loopback.StartInMemory(&http.Server{Handler: handler})
 	s.addWebhook(hook{address, *receiver.Client, receiver.Close})
@@ -113,10 +113,10 @@ func (s *Server) addWebhook(h hook) {
 	s.webhooks = append(s.webhooks, h)
 }
 
-// Deliveries returns all attempts to deliver an event, in order. It first waits
-// until no event is left to deliver, so a test need not wait itself. If a receiver
-// does not respond, that takes up to two minutes for each event, or until Close.
-// A receiver must not call Deliveries: it would wait for itself.
+// Deliveries returns all attempts to deliver events, in order. It waits until no
+// event is left to deliver, which takes up to two minutes for each event that a
+// receiver does not respond to. Close ends that wait. A receiver must not call
+// Deliveries, as it would wait for itself.
 func (s *Server) Deliveries() []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()

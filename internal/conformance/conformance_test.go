@@ -23,7 +23,7 @@ const webviewID = "dafe6400-7484-4fd1-8c17-1c901b444250"
 type peer struct {
 	endpoint string
 	seamtest.Workspace
-	// transport leads to the server. exchange is called before each step.
+	// transport sends requests to the server. exchange is called before each step.
 	transport http.RoundTripper
 	exchange  func(t *testing.T)
 	// outage makes the paths respond with 503 until it is called again.
@@ -40,9 +40,9 @@ func (p peer) next(t *testing.T) {
 	p.exchange(t)
 }
 
-// lackedByVendorFake are the steps that Seam's fake server does not pass: it lacks
-// the endpoint or contradicts the API's documentation. There, seamtest follows the
-// documentation. The fake server also differs where there is no step:
+// lackedByVendorFake are the steps that Seam's fake server does not pass, because it
+// lacks the endpoint or does not do what the API's documentation says. seamtest does
+// what the documentation says. The fake server also differs where there is no step:
 //
 //   - A create with an invalid credential and a get_or_create with an invalid
 //     publishable key are answered with 400 instead of 401.

@@ -12,14 +12,13 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// The connected accounts that a server has. The first has four devices, the second
-// one.
+// Each server has these connected accounts: John's has four devices, Jane's one.
 const (
 	johnsAccount = "john_connected_account_id"
 	janesAccount = "jane_connected_account_id"
 )
 
-// response has what the steps below look at.
+// response has the fields that the steps below check.
 type response struct {
 	ConnectWebview struct {
 		ConnectWebviewID  string   `json:"connect_webview_id"`

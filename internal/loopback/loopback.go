@@ -1,9 +1,9 @@
-// Package loopback runs HTTP servers inside of a program or test: on this
+// Package loopback runs HTTP servers in a program or test. They listen on this
 // machine's loopback or, in a testing/synctest bubble, in memory.
 //
-// It exists because httptest.Server does not fit. The Close of that waits for
-// requests instead of ending them. It also closes the idle connections of
-// http.DefaultTransport, which ends the program if they are those of a bubble.
+// An httptest.Server does not do this. Its Close waits for requests instead of
+// ending them. It also closes the idle connections of http.DefaultTransport: if one
+// of them was made in another bubble, the runtime ends the program.
 package loopback
 
 import (
@@ -19,11 +19,10 @@ import (
 
 // Server is a running server. Its methods are safe for concurrent use.
 type Server struct {
-	// URL is where other clients and processes find the server. In memory it is
-	// a URL that net/http refuses.
+	// URL is the address of the server for any client. A server in memory has none:
+	// net/http refuses this URL.
 	URL string
-	// Client sends requests to the server if their URL begins with Endpoint.
-	// It has connections of its own.
+	// Client sends all requests to the server. Endpoint is the URL to use with it.
 	Client   *http.Client
 	Endpoint string
 	InMemory bool
@@ -35,8 +34,8 @@ type Server struct {
 	running  sync.WaitGroup // the listener and each connection
 }
 
-// Start starts server, in memory if the caller is in a testing/synctest bubble
-// and else on a free port. The server runs until Close is called.
+// Start starts server on a free port of loopback, or in memory if the caller is in a
+// testing/synctest bubble. The server runs until Close is called.
 func Start(server *http.Server) (*Server, error) {
 	if inBubble() {
 		return StartInMemory(server), nil
@@ -51,12 +50,12 @@ func Start(server *http.Server) (*Server, error) {
 	return s, nil
 }
 
-// StartInMemory starts server in memory, where Client alone reaches it.
+// StartInMemory starts server in memory. Only Client can reach it.
 func StartInMemory(server *http.Server) *Server {
 	listener := newMemory()
 	s := start(server, listener, listener.dial)
 	s.URL = "in-a-synctest-bubble://use-Server.Client"
-	s.Endpoint = "http://" + address.String() // port 0: nothing else can be there
+	s.Endpoint = "http://" + address.String() // without Client, nothing can connect to it
 	s.InMemory = true
 	return s
 }
@@ -86,7 +85,7 @@ func start(server *http.Server, listener net.Listener, dial dialFunc) *Server {
 	return s
 }
 
-var errBubble = errors.New("the server and its client must be in the same testing/synctest bubble, or both in none; start the server where it is used")
+var errBubble = errors.New("a server and its client must be in the same testing/synctest bubble or both outside of one; start the server in the bubble in which it is used")
 
 // Close cancels the contexts of all requests, closes all connections and returns
 // when the server's goroutines have ended. It may be called more than once. It
@@ -100,8 +99,8 @@ func (s *Server) Close() {
 	s.running.Wait()
 }
 
-// track counts the connections that are served. A new one is counted while the
-// listener still runs, so that Close misses none.
+// track counts the open connections. It counts a new one in the goroutine of the
+// listener, so Close cannot miss it.
 func (s *Server) track(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -111,8 +110,9 @@ func (s *Server) track(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// inBubble reports whether the caller is in a testing/synctest bubble. Only the
-// first line of a stack trace tells: "goroutine 7 [running, synctest bubble 1]:".
+// inBubble reports whether the caller is in a testing/synctest bubble. There is no
+// function for that, but the first line of a stack trace says so:
+// "goroutine 7 [running, synctest bubble 1]:".
 func inBubble() bool {
 	var stack [256]byte
 	first, _, _ := bytes.Cut(stack[:runtime.Stack(stack[:], false)], []byte("\n"))

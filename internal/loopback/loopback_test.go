@@ -34,7 +34,7 @@ func start(t *testing.T, handler http.HandlerFunc) *loopback.Server {
 	return s
 }
 
-// both runs a test over loopback and, in a bubble, in memory.
+// both runs a test outside of a bubble, over loopback, and in a bubble, in memory.
 func both(t *testing.T, test func(t *testing.T, inMemory bool)) {
 	t.Helper()
 	t.Run("loopback", func(t *testing.T) {
@@ -47,7 +47,7 @@ func both(t *testing.T, test func(t *testing.T, inMemory bool)) {
 	})
 }
 
-// TestCloseWaits for a handler that takes its time to end.
+// TestCloseWaits closes a server while a handler runs.
 func TestCloseWaits(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, _ bool) {
@@ -108,7 +108,7 @@ func TestManyRequests(t *testing.T) {
 	})
 }
 
-// TestErrorsInMemory are those of TCP.
+// TestErrorsInMemory are the same as with TCP.
 func TestErrorsInMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

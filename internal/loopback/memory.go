@@ -11,11 +11,12 @@ import (
 	"syscall"
 )
 
-// address is that of both ends of all connections in memory.
+// address is the address of both ends of each connection. Nothing listens on port
+// 0 of the network.
 var address = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
 
-// memory is a listener whose connections are made of channels, on which a
-// goroutine in a testing/synctest bubble is durably blocked.
+// memory is a listener without a network. It blocks only on channels, so the clock
+// of a testing/synctest bubble moves while its goroutines wait.
 type memory struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -43,19 +44,14 @@ func (m *memory) Close() error {
 
 func (*memory) Addr() net.Addr { return address }
 
-func (m *memory) dial(ctx context.Context, network, _ string) (net.Conn, error) {
-	fail := func(err error) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Net: network, Addr: address, Err: err}
-	}
+func (m *memory) dial(_ context.Context, network, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
 	reset := new(atomic.Bool)
 	select {
 	case m.conns <- &conn{far, reset}:
 		return &conn{near, reset}, nil
 	case <-m.closed:
-		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
-	case <-ctx.Done():
-		return fail(ctx.Err())
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: address, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 }
 
@@ -65,8 +61,7 @@ type conn struct {
 	reset *atomic.Bool // shared with the other end
 }
 
-// SetLinger makes Close reset the connection, as [net.TCPConn.SetLinger] does if
-// it is given 0.
+// SetLinger makes Close reset the connection, like [net.TCPConn.SetLinger] with 0.
 func (c *conn) SetLinger(int) error {
 	c.reset.Store(true)
 	return nil
