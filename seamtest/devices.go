@@ -167,7 +167,7 @@ func (p params) query() url.Values {
 		case string:
 			query.Set(name, value)
 		case []string:
-			query[name] = slices.Clone(value)
+			query[name] = value
 		case int:
 			query.Set(name, strconv.Itoa(value))
 		}

@@ -105,6 +105,7 @@ func endpoints(t *testing.T, p peer, client func(*testing.T, ...seam.Option) *se
 		},
 		{step: "devices_with_invalid_limit", method: "GET", target: devices + "?limit=many&device_type=unknown", status: 400, errorType: "invalid_input"},
 		{step: "devices_with_limit_0", method: "POST", target: devices, body: `{"limit": null}`, status: 400, errorType: "invalid_input"},
+		{step: "devices_with_empty_limit", method: "GET", target: devices + "?limit=", status: 400, errorType: "invalid_input"},
 		{step: "devices_wrong_method", method: "PATCH", target: devices, body: `{}`, status: 405, errorType: "method_not_allowed"},
 		{step: "devices_with_publishable_key", method: "POST", target: devices, body: `{}`, header: withPublishableKey, status: 401, errorType: "unauthorized"},
 	} {
