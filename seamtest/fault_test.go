@@ -2,12 +2,12 @@ package seamtest_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/loopback"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -45,12 +46,12 @@ func TestFaults(t *testing.T) {
 		{
 			name:  "reset",
 			fault: once(seamtest.Fault{Reset: true}),
-			want:  errno(syscall.ECONNRESET, 10054),
+			want:  loopback.ErrReset,
 		},
 		{
 			name:  "reset after the effect",
 			fault: once(seamtest.Fault{Reset: true, TakesEffect: true}),
-			want:  errno(syscall.ECONNRESET, 10054),
+			want:  loopback.ErrReset,
 			made:  1,
 		},
 		{
@@ -80,10 +81,10 @@ func TestFaults(t *testing.T) {
 			made:  1,
 		},
 	} {
-		test := func(t *testing.T) {
+		test := func(t *testing.T, timeout time.Duration) {
 			t.Helper()
 			srv := seamtest.NewServer(t)
-			sessions := srv.Client(t, seam.WithMaxRetries(0), seam.WithTimeout(300*time.Millisecond)).ClientSessions
+			sessions := srv.Client(t, seam.WithMaxRetries(0), seam.WithTimeout(timeout)).ClientSessions
 			srv.Fail(tt.fault)
 			_, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
 			require.ErrorIs(t, err, tt.want)
@@ -93,11 +94,15 @@ func TestFaults(t *testing.T) {
 		}
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			test(t)
+			timeout := time.Minute
+			if errors.Is(tt.want, context.DeadlineExceeded) {
+				timeout = 100 * time.Millisecond
+			}
+			test(t, timeout)
 		})
 		t.Run(tt.name+", in a bubble", func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, test)
+			synctest.Test(t, func(t *testing.T) { test(t, time.Minute) })
 		})
 	}
 }

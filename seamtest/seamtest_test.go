@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/loopback"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -438,14 +437,6 @@ func (b *tb) Fatalf(format string, args ...any) {
 	panic(errFatal)
 }
 
-// errno returns an error of the operating system. Windows has numbers of its own.
-func errno(unix, windows syscall.Errno) error {
-	if runtime.GOOS == "windows" {
-		return windows
-	}
-	return unix
-}
-
 func TestTB(t *testing.T) {
 	t.Parallel()
 	var b tb
@@ -454,5 +445,5 @@ func TestTB(t *testing.T) {
 	assert.Equal(t, "seamtest: seam: NewClient: the timeout must be more than zero", b.fatal)
 	b.cleanup()
 	_, err := srv.Client(&b).ClientSessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithMaxRetries(0))
-	require.ErrorIs(t, err, errno(syscall.ECONNREFUSED, 10061))
+	require.ErrorIs(t, err, loopback.ErrRefused)
 }

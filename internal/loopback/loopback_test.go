@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +120,6 @@ func TestErrorsInMemory(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		server.Close()
 		_, err = get(t.Context(), server) //nolint:bodyclose // there is none
-		require.ErrorIs(t, err, syscall.ECONNREFUSED)
+		require.ErrorIs(t, err, loopback.ErrRefused)
 	})
 }

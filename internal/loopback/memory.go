@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -14,6 +15,20 @@ import (
 // address is the address of both ends of each connection. Nothing listens on port
 // 0 of the network.
 var address = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
+
+// The operating system's errors for TCP connections, which those in memory have too.
+var (
+	ErrReset   = errno(syscall.ECONNRESET, 10054)
+	ErrRefused = errno(syscall.ECONNREFUSED, 10061)
+)
+
+// errno returns one of the numbers: Windows has its own for sockets.
+func errno(unix, windows syscall.Errno) error {
+	if runtime.GOOS == "windows" {
+		return windows
+	}
+	return unix
+}
 
 // memory is a listener without a network. It blocks only on channels, so the clock
 // of a testing/synctest bubble moves while its goroutines wait.
@@ -51,7 +66,7 @@ func (m *memory) dial(_ context.Context, network, _ string) (net.Conn, error) {
 	case m.conns <- &conn{far, reset}:
 		return &conn{near, reset}, nil
 	case <-m.closed:
-		return nil, &net.OpError{Op: "dial", Net: network, Addr: address, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: address, Err: os.NewSyscallError("connect", ErrRefused)}
 	}
 }
 
@@ -70,7 +85,7 @@ func (c *conn) SetLinger(int) error {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if errors.Is(err, io.EOF) && c.reset.Load() {
-		err = &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+		err = &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: os.NewSyscallError("read", ErrReset)}
 	}
 	return n, err
 }
