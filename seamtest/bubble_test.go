@@ -47,7 +47,7 @@ func TestClockOfABubble(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Millisecond)
 		_, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{}, token)
-		require.ErrorContains(t, err, "client_session_expired")
+		require.ErrorIs(t, err, seam.ErrClientSessionExpired)
 	})
 }
 

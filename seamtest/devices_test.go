@@ -2,10 +2,7 @@ package seamtest_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,23 +12,7 @@ import (
 	"github.com/seam-go/seam/seamtest"
 )
 
-// post decodes the response to a request into result, and returns its error type.
-func post(t *testing.T, srv *seamtest.Server, path, body string, header http.Header, result any) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+path, strings.NewReader(body))
-	require.NoError(t, err)
-	req.Header = header.Clone()
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	var raw json.RawMessage
-	require.NoError(t, json.NewDecoder(resp.Body).Decode(&raw))
-	var failure struct{ Error struct{ Type string } }
-	require.NoError(t, json.Unmarshal(raw, &failure))
-	require.NoError(t, json.Unmarshal(raw, result))
-	return failure.Error.Type
-}
+type object = map[string]any
 
 type devicePage struct {
 	Devices []struct {
@@ -58,38 +39,39 @@ func TestDevices(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
 	a, b, c := srv.AddDevice("jane's"), srv.AddDevice("joe's"), srv.AddDevice("jane's")
-	sessions := srv.Client(t).ClientSessions
+	client := srv.Client(t)
+	sessions := client.ClientSessions
 	session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{ConnectedAccountIDs: []string{"jane's"}})
 	require.NoError(t, err)
 	assert.Equal(t, 2, session.DeviceCount)
-	user := http.Header{"Authorization": {"Bearer " + session.Token}}
-	elsewhere := srv.NewWorkspace()
-	other := http.Header{"Authorization": {"Bearer " + elsewhere.APIKey}}
+	workspace := seam.WithAPIKey(srv.APIKey)
+	user := seam.WithClientSessionToken(session.Token)
+	otherWorkspace := seam.WithAPIKey(srv.NewWorkspace().APIKey)
 
 	for _, tt := range []struct {
-		header http.Header
-		body   string
+		as     seam.Option
+		params object
 		want   []string
 	}{
-		{key(srv), `{}`, []string{a, b, c}},
-		{user, `{}`, []string{a, c}},
-		{other, `{}`, []string{}},
-		{key(srv), `{"connected_account_id": "jane's"}`, []string{a, c}},
-		{user, `{"connected_account_id": "joe's"}`, []string{}},
-		{key(srv), `{"connected_account_ids": ["joe's", "ann's"]}`, []string{b}},
-		{key(srv), `{"connected_account_ids": []}`, []string{}},
-		{key(srv), `{"device_ids": ["` + c + `", "another"]}`, []string{c}},
-		{user, `{"device_ids": ["` + b + `"]}`, []string{}},
-		{key(srv), `{"device_type": "august_lock"}`, []string{a, b, c}},
-		{key(srv), `{"device_type": "ios_phone"}`, []string{}},
-		{key(srv), `{"device_types": ["minut_sensor", "august_lock"]}`, []string{a, b, c}},
-		{key(srv), `{"manufacturer": "august"}`, []string{a, b, c}},
-		{key(srv), `{"manufacturer": "yale"}`, []string{}},
-		{key(srv), `{"page_cursor": null, "limit": "2"}`, []string{a, b}},
+		{workspace, object{}, []string{a, b, c}},
+		{user, object{}, []string{a, c}},
+		{otherWorkspace, object{}, []string{}},
+		{workspace, object{"connected_account_id": "jane's"}, []string{a, c}},
+		{user, object{"connected_account_id": "joe's"}, []string{}},
+		{workspace, object{"connected_account_ids": []string{"joe's", "ann's"}}, []string{b}},
+		{workspace, object{"connected_account_ids": []string{}}, []string{}},
+		{workspace, object{"device_ids": []string{c, "another"}}, []string{c}},
+		{user, object{"device_ids": []string{b}}, []string{}},
+		{workspace, object{"device_type": "august_lock"}, []string{a, b, c}},
+		{workspace, object{"device_type": "ios_phone"}, []string{}},
+		{workspace, object{"device_types": []string{"minut_sensor", "august_lock"}}, []string{a, b, c}},
+		{workspace, object{"manufacturer": "august"}, []string{a, b, c}},
+		{workspace, object{"manufacturer": "yale"}, []string{}},
+		{workspace, object{"page_cursor": nil, "limit": "2"}, []string{a, b}},
 	} {
 		var page devicePage
-		require.Empty(t, post(t, srv, "/devices/list", tt.body, tt.header, &page), tt.body)
-		assert.Equal(t, tt.want, page.ids(), tt.body)
+		require.NoError(t, client.Post(t.Context(), "/devices/list", tt.params, &page, tt.as))
+		assert.Equal(t, tt.want, page.ids(), tt.params)
 		for _, device := range page.Devices {
 			assert.Equal(t, srv.WorkspaceID, device.WorkspaceID)
 			assert.NotEmpty(t, device.ConnectedAccountID)
@@ -105,10 +87,10 @@ func TestDevices(t *testing.T) {
 	assert.Equal(t, []string{"jane's", "joe's"}, session.ConnectedAccountIDs)
 	assert.Equal(t, "jane", session.UserIdentityID)
 	var page devicePage
-	require.Empty(t, post(t, srv, "/devices/list", `{}`, user, &page))
+	require.NoError(t, client.Post(t.Context(), "/devices/list", nil, &page, user))
 	assert.Equal(t, []string{a, b, c}, page.ids())
 
-	session, err = sessions.Create(t.Context(), seam.ClientSessionCreateParams{ConnectedAccountIDs: []string{"jane's"}}, seam.WithAPIKey(elsewhere.APIKey))
+	session, err = sessions.Create(t.Context(), seam.ClientSessionCreateParams{ConnectedAccountIDs: []string{"jane's"}}, otherWorkspace)
 	require.NoError(t, err)
 	assert.Zero(t, session.DeviceCount, "devices are those of the first workspace")
 }
@@ -120,18 +102,17 @@ func TestPagesOfDevices(t *testing.T) {
 	for range 5 {
 		want = append(want, srv.AddDevice("jane's"))
 	}
-	cursor, next := "null", srv.URL+"/devices/list?limit=2&connected_account_ids=jane's&connected_account_ids=joe's"
-	for cursor != `""` {
+	client := srv.Client(t)
+	params := object{"limit": 2, "connected_account_ids": []string{"jane's", "joe's"}}
+	next := srv.URL + "/devices/list?limit=2&connected_account_ids=jane's&connected_account_ids=joe's"
+	for next != "" {
 		var page devicePage
-		body := `{"limit": 2, "connected_account_ids": ["jane's", "joe's"], "page_cursor": ` + cursor + `}`
-		require.Empty(t, post(t, srv, "/devices/list", body, key(srv), &page))
+		require.NoError(t, client.Post(t.Context(), "/devices/list", params, &page))
 		got = append(got, page.ids()...)
-		cursor = fmt.Sprintf("%q", page.Pagination.NextPageCursor)
-		assert.Equal(t, cursor != `""`, page.Pagination.HasNextPage)
+		params["page_cursor"] = page.Pagination.NextPageCursor
+		assert.Equal(t, page.Pagination.NextPageCursor != "", page.Pagination.HasNextPage)
 
-		u, err := url.Parse(next)
-		require.NoError(t, err)
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u.String(), http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, next, http.NoBody)
 		require.NoError(t, err)
 		req.Header = key(srv)
 		resp, err := http.DefaultClient.Do(req)
@@ -143,64 +124,68 @@ func TestPagesOfDevices(t *testing.T) {
 	}
 	assert.Equal(t, want, got)
 	assert.Equal(t, want, byURL)
-	assert.Empty(t, next)
 
 	var page devicePage
-	require.Empty(t, post(t, srv, "/devices/list", `{"limit": 4}`, key(srv), &page))
-	for _, body := range []string{
-		`{"limit": 3, "page_cursor": "` + page.Pagination.NextPageCursor + `"}`,
-		`{"page_cursor": "bm8gSlNPTg=="}`,
-		`{"page_cursor": "e30="}`,
+	require.NoError(t, client.Post(t.Context(), "/devices/list", object{"limit": 4}, &page))
+	for _, params := range []object{
+		{"limit": 3, "page_cursor": page.Pagination.NextPageCursor},
+		{"page_cursor": "bm8gSlNPTg=="}, // not JSON
+		{"page_cursor": "e30="},         // {}
 	} {
-		assert.Equal(t, "mismatched_page_parameters", post(t, srv, "/devices/list", body, key(srv), new(devicePage)), body)
+		var apiErr *seam.APIError
+		require.ErrorAs(t, client.Post(t.Context(), "/devices/list", params, nil), &apiErr)
+		assert.Equal(t, "mismatched_page_parameters", apiErr.Type)
 	}
 }
 
 func TestConnectWebviews(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
-	sessions := srv.Client(t).ClientSessions
-	session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+	client := srv.Client(t)
+	session, err := client.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
 	require.NoError(t, err)
-	user := http.Header{"Authorization": {"Bearer " + session.Token}}
-	type answer struct {
-		ConnectWebview map[string]any `json:"connect_webview"`
+	user := seam.WithClientSessionToken(session.Token)
+	type response struct {
+		ConnectWebview object `json:"connect_webview"`
 	}
-	create := func(body string, header http.Header) map[string]any {
-		var got answer
-		require.Empty(t, post(t, srv, "/connect_webviews/create", body, header, &got))
+	create := func(params object, opts ...seam.Option) object {
+		var got response
+		require.NoError(t, client.Post(t.Context(), "/connect_webviews/create", params, &got, opts...))
 		require.NotEmpty(t, got.ConnectWebview["connect_webview_id"])
 		return got.ConnectWebview
 	}
-	get := func(webview map[string]any, header http.Header) (map[string]any, string) {
-		var got answer
-		failure := post(t, srv, "/connect_webviews/get", fmt.Sprintf(`{"connect_webview_id": %q}`, webview["connect_webview_id"]), header, &got)
-		return got.ConnectWebview, failure
+	get := func(webview object, opts ...seam.Option) (object, error) {
+		var got response
+		params := object{"connect_webview_id": webview["connect_webview_id"]}
+		err := client.Post(t.Context(), "/connect_webviews/get", params, &got, opts...)
+		return got.ConnectWebview, err
 	}
 
-	webview := create(`{"accepted_providers": ["yale", "nuki"], "custom_redirect_url": "https://app.test/done",
-		"custom_redirect_failure_url": "https://app.test/failed", "device_selection_mode": "single"}`, key(srv))
+	webview := create(object{
+		"accepted_providers": []string{"yale", "nuki"}, "device_selection_mode": "single",
+		"custom_redirect_url": "https://app.test/done", "custom_redirect_failure_url": "https://app.test/failed",
+	})
 	assert.Equal(t, []any{"yale", "nuki"}, webview["accepted_providers"])
 	assert.Equal(t, "https://app.test/done", webview["custom_redirect_url"])
 	assert.Equal(t, "https://app.test/failed", webview["custom_redirect_failure_url"])
 	assert.Equal(t, "single", webview["device_selection_mode"])
 	assert.Equal(t, srv.WorkspaceID, webview["workspace_id"])
-	same, failure := get(webview, key(srv))
-	require.Empty(t, failure)
+	same, err := get(webview)
+	require.NoError(t, err)
 	assert.Equal(t, webview, same)
-	other := create(`{}`, key(srv))
-	assert.NotEqual(t, webview["connect_webview_id"], other["connect_webview_id"])
-	assert.Nil(t, other["custom_redirect_url"])
+	another := create(object{})
+	assert.NotEqual(t, webview["connect_webview_id"], another["connect_webview_id"])
+	assert.Nil(t, another["custom_redirect_url"])
 
-	_, failure = get(webview, http.Header{"Authorization": {"Bearer " + srv.NewWorkspace().APIKey}})
-	assert.Equal(t, "connect_webview_not_found", failure, "it is in another workspace")
-	_, failure = get(webview, user)
-	assert.Equal(t, "connect_webview_not_found", failure, "it is not of this session")
-	own := create(`{}`, user)
-	same, failure = get(own, user)
-	require.Empty(t, failure)
+	_, err = get(webview, seam.WithAPIKey(srv.NewWorkspace().APIKey))
+	require.ErrorIs(t, err, seam.ErrNotFound, "it is in another workspace")
+	_, err = get(webview, user)
+	require.ErrorIs(t, err, seam.ErrNotFound, "the session has no access")
+	own := create(object{}, user)
+	same, err = get(own, user)
+	require.NoError(t, err)
 	assert.Equal(t, own, same)
-	session, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
+	session, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{own["connect_webview_id"].(string)}, session.ConnectWebviewIDs)
 }

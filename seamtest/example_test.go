@@ -155,6 +155,33 @@ func Example_synctest() {
 	// too old: true
 }
 
+// A client session lists only the devices of its connected accounts.
+func ExampleServer_AddDevice() {
+	var t test // in your own test, use its *testing.T
+	defer t.end()
+	srv := seamtest.NewServer(&t)
+	client := srv.Client(&t)
+	srv.AddDevice("account_of_jane_doe")
+	srv.AddDevice("another_account")
+
+	session, err := client.ClientSessions.Create(context.Background(), seam.ClientSessionCreateParams{
+		UserIdentifierKey: "jane_doe", ConnectedAccountIDs: []string{"account_of_jane_doe"},
+	})
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	var list struct {
+		Devices []struct {
+			DeviceID           string `json:"device_id"`
+			ConnectedAccountID string `json:"connected_account_id"`
+		}
+	}
+	err = client.Post(context.Background(), "/devices/list", nil, &list, seam.WithClientSessionToken(session.Token))
+	fmt.Println(list.Devices, err)
+	// Output:
+	// [{00000000-0000-4000-b000-000000000001 account_of_jane_doe}] <nil>
+}
+
 // Test a receiver of webhooks with the event for a deleted session.
 func ExampleServer_AddWebhook() {
 	var t test // in your own test, use its *testing.T

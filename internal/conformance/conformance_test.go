@@ -40,6 +40,18 @@ func (p peer) next(t *testing.T) {
 	p.exchange(t)
 }
 
+// client returns a client of the server.
+func (p peer) client(t *testing.T, opts ...seam.Option) *seam.Client {
+	t.Helper()
+	client, err := seam.NewClient(append([]seam.Option{
+		seam.WithAPIKey(p.APIKey),
+		seam.WithEndpoint(p.endpoint),
+		seam.WithHTTPClient(&http.Client{Transport: p.transport}),
+	}, opts...)...)
+	require.NoError(t, err)
+	return client
+}
+
 // lackedByVendorFake are the steps that Seam's fake server does not pass, because it
 // lacks the endpoint or does not do what the API's documentation says. seamtest does
 // what the documentation says. The fake server also differs where there is no step:
@@ -64,13 +76,7 @@ func conformance(t *testing.T, p peer) {
 	t.Helper()
 	client := func(t *testing.T, opts ...seam.Option) *seam.ClientSessionsService {
 		t.Helper()
-		client, err := seam.NewClient(append([]seam.Option{
-			seam.WithAPIKey(p.APIKey),
-			seam.WithEndpoint(p.endpoint),
-			seam.WithHTTPClient(&http.Client{Transport: p.transport}),
-		}, opts...)...)
-		require.NoError(t, err)
-		return client.ClientSessions
+		return p.client(t, opts...).ClientSessions
 	}
 	var jane, joe *seam.ClientSession
 
@@ -336,7 +342,7 @@ func conformance(t *testing.T, p peer) {
 		assert.JSONEq(t, `{"ok": true}`, string(body))
 	})
 
-	endpoints(t, p, client)
+	endpoints(t, p)
 }
 
 // send sends a request that package seam does not. An empty value removes a header.
