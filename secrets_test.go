@@ -87,7 +87,7 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 		return response(http.StatusNotFound, "")
 	}
 	for _, fault := range faults {
-		if fault.dial == nil {
+		if fault.attempt != nil {
 			attempts[fault.name] = fault.attempt
 		}
 	}
