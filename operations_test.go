@@ -163,10 +163,10 @@ var operations = []operation{
 	{
 		name: "Post", path: "/connect_webviews/create", success: `{"connect_webview": {"connect_webview_id": "1"}, "ok": true}`,
 		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
-			return c.Post(ctx, "/connect_webviews/create", nil, new(map[string]any), opts...)
+			return c.Post(ctx, "/connect_webviews/create", nil, new(postResult), opts...)
 		},
 		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
-			return c.Post(ctx, "/connect_webviews/create", fullestPost, new(map[string]any), opts...)
+			return c.Post(ctx, "/connect_webviews/create", fullestPost, new(postResult), opts...)
 		},
 		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
 			return c.Post(ctx, "/connect_webviews/create?a=b", nil, nil, opts...)
@@ -175,10 +175,10 @@ var operations = []operation{
 	{
 		name: "Post with WithIdempotent", path: "/devices/list", success: `{"devices": [], "ok": true}`, repeats: true,
 		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
-			return c.Post(ctx, "/devices/list", nil, new(map[string]any), append(opts, seam.WithIdempotent())...)
+			return c.Post(ctx, "/devices/list", nil, new(postResult), append(opts, seam.WithIdempotent())...)
 		},
 		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
-			return c.Post(ctx, "/devices/list", fullestPost, new(map[string]any), append(opts, seam.WithIdempotent())...)
+			return c.Post(ctx, "/devices/list", fullestPost, new(postResult), append(opts, seam.WithIdempotent())...)
 		},
 		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
 			return c.Post(ctx, "/devices/list", 5, nil, append(opts, seam.WithIdempotent())...)
@@ -202,6 +202,13 @@ func TestOperationsAreComplete(t *testing.T) {
 			assert.True(t, tested[field.Name+"."+method.Name], "%s.%s is not in operations", field.Name, method.Name)
 		}
 	}
+}
+
+// postResult has fields that the responses of the tests can spoil.
+type postResult struct {
+	ClientSession struct {
+		CreatedAt time.Time `json:"created_at"`
+	} `json:"client_session"`
 }
 
 var fullestPost = map[string]any{
