@@ -29,6 +29,7 @@ func TestPostParams(t *testing.T) {
 	}{
 		"nil":                        {nil, `{}`},
 		"an empty map":               {map[string]any{}, `{}`},
+		"a nil map":                  {map[string]any(nil), `{}`},
 		"a struct":                   {webviewParams{UserIdentifierKey: "jane_doe"}, `{"user_identifier_key": "jane_doe", "name": ""}`},
 		"a pointer to a struct":      {&webviewParams{"jane_doe", "door"}, `{"user_identifier_key": "jane_doe", "name": "door"}`},
 		"blank texts in a map":       {map[string]any{"name": "", "tags": []string{" "}}, `{"name": "", "tags": [" "]}`},

@@ -178,7 +178,7 @@ var cleanPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 //
 // See https://docs.seam.co/latest/api.
 func (c *Client) Post(ctx context.Context, path string, params, result any, opts ...Option) error {
-	if params == nil {
+	if v := reflect.ValueOf(params); !v.IsValid() || v.Kind() == reflect.Map && v.IsNil() {
 		params = struct{}{}
 	}
 	call := newCall(c.service(), "Post "+path, path, params, transport.RetryUnsent, opts)
