@@ -28,9 +28,9 @@ coverage: ## how much of seam and internal/transport the tests reach
 chaos: ## 20,000 calls to a server that spoils many of them
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
 
-NESTED := examples/otel examples/webapp/browser
+NESTED := examples/otel examples/webapp/browser internal/drift
 
-nested: ## the examples that are modules of their own, the webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
+nested: ## the tests of the modules of their own, the webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
 	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done
 
 BENCHSTAT := .tools/benchstat
@@ -54,6 +54,18 @@ record: fake ## write testdata/recorded, testdata/surface.txt and docs/faults.md
 	go test -run '^TestConformanceVendorFake$$' ./internal/conformance -record
 	go test -run '^TestFaultsAreDocumented$$' . -record
 	go test -run '^TestSurface$$' ./internal/repository -record
+
+DRIFT := .tools/drift
+SCHEMA := testdata/client_sessions.openapi.json
+
+drift: $(DRIFT) ## what changed in Seam's published schema of client sessions; DRIFT_VERSION=<version of @seamapi/types> instead of the newest
+	$(DRIFT) $(SCHEMA) $(DRIFT_VERSION)
+
+drift-accept: $(DRIFT) ## take that schema over into testdata
+	$(DRIFT) -accept $(SCHEMA) $(DRIFT_VERSION)
+
+$(DRIFT): $(wildcard internal/drift/*.go internal/drift/go.*)
+	go -C internal/drift build -o $(CURDIR)/$(DRIFT) .
 
 APIDIFF := .tools/apidiff
 
