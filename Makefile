@@ -46,9 +46,11 @@ bench: $(BENCHSTAT) ## the benchmarks against the floor, BENCH_RUNS=10 times in 
 $(BENCHSTAT):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-fake: ## install the vendor's fake server and webhook verifier, for the tests that run against them
+fake: ## install the vendor's fake server, webhook verifier and JavaScript SDK, for the tests that run against them
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
 	npm ci --prefix testdata/seamapi-webhook --no-audit --no-fund
+	@node --eval 'process.exit(process.versions.node.split(".")[0] < 22 ? 1 : 0)' && new="--omit=optional"; \
+	set -x; npm ci --prefix testdata/seamapi-http --no-audit --no-fund $$new # of Node 22, if the machine's is older
 
 record: fake ## write testdata/recorded, testdata/surface.txt and docs/faults.md anew
 	go test -run '^TestConformanceVendorFake$$' ./internal/conformance -record
