@@ -49,13 +49,18 @@ $(BENCHSTAT):
 fake: ## install the vendor's fake server, webhook verifier and JavaScript SDK, for the tests that run against them
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
 	npm ci --prefix testdata/seamapi-webhook --no-audit --no-fund
-	@node --eval 'process.exit(process.versions.node.split(".")[0] < 22 ? 1 : 0)' && new="--omit=optional"; \
-	set -x; npm ci --prefix testdata/seamapi-http --no-audit --no-fund $$new # of Node 22, if the machine's is older
+	npm ci --prefix testdata/seamapi-http --no-audit --no-fund $(NODE_IN_USE) # which is else a Node of its own
+
+NODE_IN_USE = $$(node --eval 'process.exit(process.versions.node.split(".")[0] < 22 ? 1 : 0)' && echo --omit=optional)
 
 record: fake ## write testdata/recorded, testdata/surface.txt and docs/faults.md anew
 	go test -run '^TestConformanceVendorFake$$' ./internal/conformance -record
 	go test -run '^TestFaultsAreDocumented$$' . -record
 	go test -run '^TestSurface$$' ./internal/repository -record
+
+live: ## the conformance suite against Seam itself, in the sandbox workspace of SEAM_TEST_API_KEY
+	@test -n "$$SEAM_TEST_API_KEY" || { echo "make live needs SEAM_TEST_API_KEY: an API key of a sandbox workspace."; exit 1; }
+	go test -count=1 -v -run '^TestLive$$' ./internal/conformance -live
 
 DRIFT := .tools/drift
 SCHEMA := testdata/client_sessions.openapi.json
