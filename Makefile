@@ -105,8 +105,10 @@ mutants: $(GREMLINS) ## break the code in every place and see that a test notice
 $(GREMLINS):
 	GOBIN=$(CURDIR)/.tools go install github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-vuln: ## known vulnerabilities in what this module needs
-	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+vuln: ## known vulnerabilities in what the modules and their tests need; GOVULNDB=<URL> takes a copy of the database
+	for module in . $(NESTED); do \
+		go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 -C $$module -test $${GOVULNDB:+-db "$$GOVULNDB"} ./... || exit 1; \
+	done
 
 workflows: ## what public CI runs, held against its rules
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
