@@ -3,7 +3,7 @@
 GOLANGCI_LINT := .tools/golangci-lint-v2.15.0
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 check: lint workflows readme test newest coverage chaos nested apidiff ## all that must pass before a change lands
 
@@ -76,16 +76,32 @@ $(DRIFT): $(wildcard internal/drift/*.go internal/drift/go.*)
 
 APIDIFF := .tools/apidiff
 
+# Modules of their own that are released with the root, under the same version.
+RELEASED := $(filter-out examples/% internal/%,$(NESTED))
+
 apidiff: ## what changed for users since the last release before this commit; fails if it breaks users of a v1
 	@release=$$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null) || { echo "There is no release to compare with."; exit 0; }; \
 	$(MAKE) --silent $(APIDIFF) && old=$$(mktemp -d) && trap 'rm -rf "$$old"' EXIT && \
-	git archive "$$release" | tar -x -C "$$old" && \
-	(cd "$$old" && $(CURDIR)/$(APIDIFF) -m -w old.api github.com/seam-go/seam) && \
-	echo "Since $$release:" && $(APIDIFF) -m "$$old/old.api" github.com/seam-go/seam && \
-	case $$release in v0.*) ;; *) ! $(APIDIFF) -m -incompatible "$$old/old.api" github.com/seam-go/seam | grep -v '^- Version: value changed';; esac
+	mkdir -p .tools && git archive "$$release" | tar -x -C "$$old" && echo "Since $$release:" && \
+	for module in . $(RELEASED); do \
+		test -f "$$old/$$module/go.mod" || continue; \
+		path=$$(go -C $$module list -m) && \
+		(cd "$$old/$$module" && $(CURDIR)/$(APIDIFF) -m -w "$$old/old.api" "$$path") && \
+		(cd $$module && $(CURDIR)/$(APIDIFF) -m "$$old/old.api" "$$path") || exit 1; \
+	done >.tools/changes && cat .tools/changes && \
+	next=$$(go run ./internal/release "$$release" <.tools/changes) && echo "The next version is $$next."
 
 $(APIDIFF):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
+
+release-check: check vuln ## all that a release must pass, what its users fetch and which version it is
+	@go test -count=1 -v -run '^(TestPackage|TestNestedModules)$$' ./internal/repository >.tools/fetched || { cat .tools/fetched; exit 1; }
+	@grep -o 'users fetch.*' .tools/fetched
+	@version=v$$(sed -n 's/^const Version = "\(.*\)"/\1/p' seam.go) && changes=$$($(MAKE) --silent apidiff) && \
+	next=$$(echo "$$changes" | sed -n 's/^The next version is \(.*\)\.$$/\1/p') && \
+	if test -z "$$next"; then echo "Nothing was released yet: $$version is the first version that users can fetch."; \
+	elif test "$$next" != "$$version"; then echo "seam.go says $$version, but by its changes the next version is $$next."; exit 1; fi && \
+	echo "To release it: git tag $$version$(foreach module,$(RELEASED), && git tag $(module)/$$version) && git push origin $$version$(foreach module,$(RELEASED), $(module)/$$version)"
 
 fuzz: ## each fuzz target for FUZZ_TIME=1m
 	@for package in $$(go list ./...); do \
@@ -127,4 +143,5 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check readme test newest coverage chaos nested bench fake record apidiff fuzz mutants vuln workflows notes lint
+.PHONY: help check readme test newest coverage chaos nested bench fake record live drift drift-accept apidiff release-check fuzz mutants \
+	vuln workflows notes lint
