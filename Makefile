@@ -85,7 +85,7 @@ apidiff: ## what changed for users since the last release before this commit; fa
 	mkdir -p .tools && git archive "$$release" | tar -x -C "$$old" && echo "Since $$release:" && \
 	for module in . $(RELEASED); do \
 		test -f "$$old/$$module/go.mod" || continue; \
-		path=$$(go -C $$module list -m) && \
+		path=$$(go -C $$module list -m) && echo "$$path:" && \
 		(cd "$$old/$$module" && $(CURDIR)/$(APIDIFF) -m -w "$$old/old.api" "$$path") && \
 		(cd $$module && $(CURDIR)/$(APIDIFF) -m "$$old/old.api" "$$path") || exit 1; \
 	done >.tools/changes && cat .tools/changes && \
@@ -94,7 +94,7 @@ apidiff: ## what changed for users since the last release before this commit; fa
 $(APIDIFF):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
 
-release-check: check vuln ## all that a release must pass, what its users fetch and which version it is
+release-check: changelog check vuln ## all that a release must pass, what its users fetch and which version it is
 	@go test -count=1 -v -run '^(TestPackage|TestNestedModules)$$' ./internal/repository >.tools/fetched || { cat .tools/fetched; exit 1; }
 	@grep -o 'users fetch.*' .tools/fetched
 	@version=v$$(sed -n 's/^const Version = "\(.*\)"/\1/p' seam.go) && changes=$$($(MAKE) --silent apidiff) && \
@@ -102,6 +102,10 @@ release-check: check vuln ## all that a release must pass, what its users fetch 
 	if test -z "$$next"; then echo "Nothing was released yet: $$version is the first version that users can fetch."; \
 	elif test "$$next" != "$$version"; then echo "seam.go says $$version, but by its changes the next version is $$next."; exit 1; fi && \
 	echo "To release it: git tag $$version$(foreach module,$(RELEASED), && git tag $(module)/$$version) && git push origin $$version$(foreach module,$(RELEASED), $(module)/$$version)"
+
+changelog:
+	@! sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -v '^## ' | grep -q . || \
+		{ echo 'CHANGELOG.md has changes under "Unreleased": give them the version of the release.'; exit 1; }
 
 fuzz: ## each fuzz target for FUZZ_TIME=1m
 	@for package in $$(go list ./...); do \
@@ -143,5 +147,5 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check readme test newest coverage chaos nested bench fake record live drift drift-accept apidiff release-check fuzz mutants \
+.PHONY: help check readme test newest coverage chaos nested bench fake record live drift drift-accept apidiff release-check changelog fuzz mutants \
 	vuln workflows notes lint
