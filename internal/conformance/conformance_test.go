@@ -168,7 +168,7 @@ func conformance(t *testing.T, p peer) {
 		invalid := rewrite{p.transport, `{"user_identifier_key": 12, "connect_webview_ids": ["a", 1]}`}
 		_, err := client(t, seam.WithHTTPClient(&http.Client{Transport: invalid})).
 			Create(t.Context(), seam.ClientSessionCreateParams{})
-		require.ErrorIs(t, err, seam.ErrInvalidInput)
+		require.ErrorIs(t, err, seam.ErrInvalidParams)
 		apiErr := requireAPIError(t, err)
 		assert.Equal(t, `2 Input Errors: Expected string, received number for "connect_webview_ids.1", `+
 			`Expected string, received number for "user_identifier_key"`, apiErr.Message)

@@ -43,7 +43,7 @@ func TestPackage(t *testing.T) {
 		`^\w+\.go$`, `^[A-Z]+(\.md)?$`, `^go\.(mod|sum)$`, `^docs/\w+\.md$`,
 		`^(imkit|imkit/imkittest|internal/\w+|seamtest|webhook)/\w+\.go$`,
 		`^examples/[\w-]+/\w+\.(go|html|css)$`,
-		`^testdata/(documented|imkit|recorded|wire)/\w+\.json$`, `^testdata/[\w.]+\.(json|txt)$`, `^webhook/testdata/[\w.]+\.json$`,
+		`^testdata/(documented|imkit|recorded|wire/\w+)/\w+\.json$`, `^testdata/[\w.]+\.(json|txt)$`, `^webhook/testdata/[\w.]+\.json$`,
 		`^Makefile$`, `^\.git(ignore|attributes)$`, `^\.golangci\.yml$`, `^\.(ci|github)/`, // can only be here
 	}, "|")
 	var names []string
