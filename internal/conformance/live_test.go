@@ -56,10 +56,7 @@ func TestLive(t *testing.T) {
 	if workspace.PersonalAccessToken == "" {
 		lacks = append(lacks, "get_with_personal_access_token")
 	}
-	endpoint := os.Getenv("SEAM_TEST_ENDPOINT")
-	if endpoint == "" {
-		endpoint = "https://connect.getseam.com"
-	}
+	endpoint := cmp.Or(os.Getenv("SEAM_TEST_ENDPOINT"), seam.DefaultEndpoint)
 	client, err := seam.NewClient(
 		seam.WithAPIKey(workspace.APIKey), seam.WithEndpoint(endpoint), seam.WithHTTPClient(&http.Client{Transport: service}),
 	)

@@ -78,9 +78,13 @@ const (
 // openAPI makes a document of s for the library that compares. It leaves out
 // security schemes that client sessions do not use.
 func (s schema) openAPI() (*load.SpecInfo, error) {
-	paths := map[string]any{}
-	maps.Copy(paths, s.Paths)
-	schemas := maps.Clone(s.Schemas)
+	paths, schemas := map[string]any{}, map[string]any{}
+	for path, item := range s.Paths {
+		paths[path] = s.plain(item)
+	}
+	for name, schema := range s.Schemas {
+		schemas[name] = s.plain(schema, name)
+	}
 	if event, ok := schemas[eventName]; ok {
 		delete(schemas, eventName)
 		paths[eventPath] = map[string]any{"get": map[string]any{"responses": map[string]any{"200": map[string]any{
@@ -128,4 +132,70 @@ func (s schema) secures(scheme string) bool {
 		}
 	}
 	return false
+}
+
+// plain rewrites what OpenAPI lets a schema say in several ways, of which the
+// library knows some. Keywords beside a reference, an allOf, oneOf or anyOf of one
+// schema and null among the types become a plain schema that may be nullable.
+// Inside are the names of the schemas that value is a part of, whose references to
+// themselves stay.
+func (s schema) plain(value any, inside ...string) any {
+	if items, ok := value.([]any); ok {
+		rewritten := make([]any, len(items))
+		for i, item := range items {
+			rewritten[i] = s.plain(item, inside...)
+		}
+		return rewritten
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return value
+	}
+	object = maps.Clone(object)
+	if object["nullable"] == false {
+		delete(object, "nullable")
+	}
+	if types, ok := object["type"].([]any); ok && slices.Contains(types, any("null")) && len(types) > 1 {
+		object["nullable"] = true
+		object["type"] = slices.DeleteFunc(slices.Clone(types), func(name any) bool { return name == "null" })
+	}
+	for _, keyword := range []string{"oneOf", "anyOf", "allOf"} {
+		parts, _ := object[keyword].([]any)
+		some := slices.DeleteFunc(slices.Clone(parts), func(part any) bool {
+			only, _ := part.(map[string]any)
+			return keyword != "allOf" && len(only) == 1 && only["type"] == "null"
+		})
+		if len(some) < len(parts) {
+			object["nullable"], object[keyword] = true, some
+		}
+		if len(some) == 1 {
+			delete(object, keyword)
+			return s.plain(combine(some[0], object), inside...)
+		}
+	}
+	name, isRef := strings.CutPrefix(fmt.Sprint(object["$ref"]), schemaRef)
+	if target, ok := s.Schemas[name]; isRef && ok && len(object) > 1 {
+		delete(object, "$ref")
+		if slices.Contains(inside, name) {
+			return map[string]any{"$ref": schemaRef + name}
+		}
+		return s.plain(combine(target, object), append(slices.Clip(inside), name)...)
+	}
+	for key, child := range object {
+		object[key] = s.plain(child, inside...)
+	}
+	return object
+}
+
+// combine returns the schema that holds if both do.
+func combine(one any, other map[string]any) any {
+	object, _ := one.(map[string]any)
+	for key := range other {
+		if _, both := object[key]; both {
+			return map[string]any{"allOf": []any{one, other}}
+		}
+	}
+	combined := maps.Clone(other)
+	maps.Copy(combined, object)
+	return combined
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +16,7 @@ func TestCompare(t *testing.T) {
 	t.Parallel()
 	const (
 		sessionRef = `{"$ref": "#/components/schemas/client_session"}`
-		session    = `{"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}, "name": {"type": "string"}}}`
+		session    = `{"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}, "name": {"type": "string", "nullable": true}}}`
 		deleted    = `{"type": "object", "properties": {"event_type": {"type": "string", "enum": ["client_session.deleted"]}, "id": {"type": "string"}}}`
 		request    = `{"type": "object", "properties": {"key": {"type": "string"}}}`
 		create     = `{"post": {
@@ -95,6 +97,8 @@ func TestCompare(t *testing.T) {
 		{"nullable", []string{token, token + `, "nullable": true`}, []string{tokenNull}},
 		{"nullable by its type", []string{token, `"token": {"type": ["string", "null"]`}, []string{tokenNull}},
 		{"nullable by oneOf", []string{token, `"token": {"oneOf": [{"type": "string"}, {"type": "null"}]`}, []string{tokenNull}},
+		{"nullable in another way", []string{`"name": {"type": "string", "nullable": true}`, `"name": {"type": ["null", "string"]}`}, nil},
+		{"nullable in a third way", []string{`"name": {"type": "string", "nullable": true}`, `"name": {"anyOf": [{"type": "null"}, {"type": "string"}]}`}, nil},
 		{"neither nullable nor deprecated", []string{token, token + `, "nullable": false, "deprecated": false`}, nil},
 		{"other keyword", []string{request, `{"additionalProperties": false, ` + request[1:]}, []string{otherwise}},
 
@@ -111,12 +115,30 @@ func TestCompare(t *testing.T) {
 		{"schema in place", []string{sessionRef, session}, []string{"removed the schema `client_session`"}},
 		{
 			"reference to something that is no schema of a name",
-			[]string{`"name": {"type": "string"}`, `"name": {"$ref": "#/components/schemas/event/oneOf/0/properties/id"}`},
+			[]string{token, `"token": {"$ref": "#/components/schemas/event/oneOf/0/properties/id"`},
 			nil,
 		},
 		{
+			"keywords beside a reference",
+			[]string{`"name": {"type": "string", "nullable": true}`, `"name": {"$ref": "#/components/schemas/a", "nullable": true, "deprecated": true}`, `"event": {`, `"a": {"type": "string"}, "event": {`},
+			[]string{"POST /client_sessions/create: response property `client_session/name` deprecated"},
+		},
+		{
+			"reference in an allOf that may be null",
+			[]string{`"name": {"type": "string", "nullable": true}`, `"name": {"allOf": [{"$ref": "#/components/schemas/a"}], "nullable": true}`, `"event": {`, `"a": {"type": "string"}, "event": {`},
+			nil,
+		},
+		{
+			"schema that refers to itself and may be null",
+			[]string{`"name": {"type": "string", "nullable": true}`, `"parent": {"oneOf": [` + sessionRef + `, {"type": "null"}]}`},
+			[]string{
+				"POST /client_sessions/create: added the optional property `client_session/parent`" + toResponse,
+				"POST /client_sessions/create: removed the optional property `client_session/name`" + fromResponse,
+			},
+		},
+		{
 			"schema that refers to itself",
-			[]string{`"name": {"type": "string"}`, `"parent": ` + sessionRef},
+			[]string{`"name": {"type": "string", "nullable": true}`, `"parent": ` + sessionRef},
 			[]string{
 				"POST /client_sessions/create: added the optional property `client_session/parent`" + toResponse,
 				"POST /client_sessions/create: removed the optional property `client_session/name`" + fromResponse,
@@ -135,6 +157,11 @@ func TestCompare(t *testing.T) {
 			"event gone",
 			[]string{`client_session.deleted`, `client_session.ended`},
 			[]string{"event client_session.deleted: api path removed without deprecation"},
+		},
+		{
+			"event with another type",
+			[]string{`"enum": ["client_session.deleted"]`, `"enum": ["client_session.deleted", "client_session.ended"]`},
+			[]string{"event client_session.deleted: added the new `client_session.ended` enum value to the `event_type` response property for the response status `200`"},
 		},
 		{
 			"event with a constant",
@@ -181,6 +208,53 @@ func TestCompare(t *testing.T) {
 			assert.Equal(t, tt.want, changes)
 		})
 	}
+}
+
+// TestEveryKeyword takes each keyword and name out of a schema in turn.
+func TestEveryKeyword(t *testing.T) {
+	t.Parallel()
+	was := read(t, "1.721.0")
+	was.Source, was.Cut, was.SecuritySchemes = "", "", nil
+	text, err := json.Marshal(was)
+	require.NoError(t, err)
+	for n := 0; ; n++ {
+		var is schema
+		count := 0
+		require.NoError(t, json.Unmarshal(text, &is))
+		removed := remove([]any{is.Paths, is.Schemas}, n, &count)
+		if removed == "" {
+			assert.Greater(t, n, 100)
+			break
+		}
+		changes, err := compare(was, is)
+		if err == nil { // a schema that others refer to is gone
+			assert.NotEmpty(t, changes, removed)
+		}
+	}
+}
+
+// remove deletes the entry with number n, and returns where it was.
+func remove(value any, n int, count *int) string {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if *count == n {
+				delete(value, key)
+				return key
+			}
+			*count++
+			if removed := remove(value[key], n, count); removed != "" {
+				return key + "." + removed
+			}
+		}
+	case []any:
+		for _, item := range value {
+			if removed := remove(item, n, count); removed != "" {
+				return removed
+			}
+		}
+	}
+	return ""
 }
 
 // parse cuts a document.

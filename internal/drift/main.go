@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 )
 
@@ -62,9 +63,13 @@ func run(ctx context.Context, accept bool, args []string) (report string, change
 	if err != nil {
 		return "", false, err
 	}
-	report = fmt.Sprintf("No changes to client sessions from %s to %s.", accepted.Source, published.Source)
 	if len(changes) > 0 {
 		report = fmt.Sprintf("Client sessions changed from %s to %s:\n- %s", accepted.Source, published.Source, strings.Join(changes, "\n- "))
+	} else {
+		report = fmt.Sprintf("No changes to client sessions from %s to %s.", accepted.Source, published.Source)
+		if !reflect.DeepEqual(accepted.Paths, published.Paths) || !reflect.DeepEqual(accepted.Schemas, published.Schemas) {
+			report += " The schema says the same in another way: see make drift-accept and git diff."
+		}
 	}
 	if accept {
 		err = published.write(file)

@@ -196,7 +196,7 @@ func (c *cutter) isEvent(value any, depth int) bool {
 	}
 	properties, _ := object["properties"].(map[string]any)
 	kind, _ := c.resolve(properties["event_type"]).(map[string]any)
-	if values, _ := kind["enum"].([]any); len(values) == 1 && values[0] == eventType || kind["const"] == eventType {
+	if values, _ := kind["enum"].([]any); slices.Contains(values, any(eventType)) || kind["const"] == eventType {
 		return true
 	}
 	parts, _ := object["allOf"].([]any)
