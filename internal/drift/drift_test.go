@@ -96,8 +96,8 @@ func TestRefusedDocuments(t *testing.T) {
 func TestEvaluate(t *testing.T) {
 	t.Parallel()
 	for module, want := range map[string]string{
-		"export default { a: 'b', \"c\": [-1, null, true] }":   `{"a": "b", "c": [-1, null, true]}`,
-		"const a = { b: `c` + 'd' };\nexport default a;\n// e": `{"b": "cd"}`,
+		"export default { a: 'b', \"c\": [-1, null, true] }":                    `{"a": "b", "c": [-1, null, true]}`,
+		"const a = { b: `c` + 'd export default e' };\nexport default a;\n// e": `{"b": "cd export default e"}`,
 	} {
 		document, err := evaluate(module)
 		require.NoError(t, err, module)
@@ -112,7 +112,8 @@ func TestEvaluate(t *testing.T) {
 		"export default process.env":              "ReferenceError",
 		"export default fetch('x')":               "ReferenceError",
 		"export default [1]":                      "cannot unmarshal array",
-		"const a = {}; a.a = a; export default a": "TypeError",
+		"const a = {}; a.a = a\nexport default a": "TypeError",
+		"export default a\nexport default b":      "not a module with one default export",
 		"const a = {\nexport default a":           "SyntaxError",
 	} {
 		_, err := evaluate(module)

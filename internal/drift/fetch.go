@@ -12,7 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/dop251/goja"
@@ -101,13 +101,14 @@ func unpack(packed string, names ...string) (map[string]string, error) {
 // module is code of others: it runs in an interpreter that gives it no access to
 // anything, for a minute at most.
 func evaluate(module string) (map[string]any, error) {
-	const export = "export default "
-	if strings.Count(module, export) != 1 {
+	exports := regexp.MustCompile(`(?m)^export default `).FindAllStringIndex(module, -1)
+	if len(exports) != 1 {
 		return nil, errors.New("not a module with one default export")
 	}
+	script := module[:exports[0][0]] + "const exported = " + module[exports[0][1]:] + "\nJSON.stringify(exported)"
 	vm := goja.New()
 	defer time.AfterFunc(time.Minute, func() { vm.Interrupt("more than a minute") }).Stop()
-	value, err := vm.RunString(strings.Replace(module, export, "const exported = ", 1) + "\nJSON.stringify(exported)")
+	value, err := vm.RunString(script)
 	if err != nil {
 		return nil, err
 	}
