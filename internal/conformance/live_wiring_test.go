@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,14 +25,16 @@ func TestLiveWiring(t *testing.T) {
 		srv := seamtest.NewServer(t)
 		others := otherSessions(t, srv)
 		output, outcomes := runLive(t, srv.URL, srv.Workspace)
+		passed := 0
 		for step, outcome := range outcomes {
-			if step == "get_in_outage" {
+			if step == "get_in_outage" || otherResources.MatchString("/"+step) {
 				assert.Equal(t, "SKIP", outcome, step)
 			} else {
 				assert.Equal(t, "PASS", outcome, step)
+				passed++
 			}
 		}
-		assert.Greater(t, len(outcomes), 30)
+		assert.Greater(t, passed, 30)
 		assert.Regexp(t, `(?m)^ +put_existing +client_session.device_count +- +float64$`, output, "the fake leaves it out")
 		assert.Regexp(t, `(?m)^ +list +status +- +200$`, output, "the fake does not know it")
 		assert.Equal(t, others, allSessions(t, srv))
@@ -66,13 +69,13 @@ func TestLiveWiring(t *testing.T) {
 		_, table, found := strings.Cut(output, "What the service answers otherwise than the vendor's fake:\n")
 		require.True(t, found, output)
 		table, _, _ = strings.Cut(table, "live_test.go")
-		var failed []string
 		for step, outcome := range outcomes {
-			if outcome == "FAIL" {
-				failed = append(failed, step)
-			}
+			lacked := slices.Contains(lackedByVendorFake, step) && !otherResources.MatchString("/"+step)
+			assert.Equal(t, lacked, outcome == "FAIL", step)
 		}
-		assert.ElementsMatch(t, lackedByVendorFake, failed)
+		for _, step := range lackedByVendorFake {
+			assert.Contains(t, outcomes, step)
+		}
 		for _, row := range regexp.MustCompile(`(?m)^ +([a-z]\w*) .*$`).FindAllStringSubmatch(table, -1) {
 			assert.Contains(t, lackedByVendorFake, row[1], row[0])
 		}
