@@ -97,13 +97,14 @@ $(APIDIFF):
 release-check: changelog check vuln ## all that a release must pass, what its users fetch and which version it is
 	@go test -count=1 -v -run '^(TestPackage|TestNestedModules)$$' ./internal/repository >.tools/fetched || { cat .tools/fetched; exit 1; }
 	@grep -o 'users fetch.*' .tools/fetched
-	@version=v$$(sed -n 's/^const Version = "\(.*\)"/\1/p' seam.go) && changes=$$($(MAKE) --silent apidiff) && \
+	@version=v$(VERSION) && changes=$$($(MAKE) --silent apidiff) && \
 	next=$$(echo "$$changes" | sed -n 's/^The next version is \(.*\)\.$$/\1/p') && \
 	if test -z "$$next"; then echo "Nothing was released yet: $$version is the first version that users can fetch."; \
-	elif test "$$next" != "$$version"; then echo "seam.go says $$version, but by its changes the next version is $$next."; exit 1; fi && \
+	elif test "$$next" != "$$version"; then echo "version.go says $$version, but by its changes the next version is $$next."; exit 1; fi && \
 	echo "To release it: git tag $$version$(foreach module,$(RELEASED), && git tag $(module)/$$version) && git push origin $$version$(foreach module,$(RELEASED), $(module)/$$version)"
 
 changelog:
+	@$(MAKE) --silent notes | grep -q . || { echo 'CHANGELOG.md says nothing of version $(VERSION).'; exit 1; }
 	@! sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -v '^## ' | grep -q . || \
 		{ echo 'CHANGELOG.md has changes under "Unreleased": give them the version of the release.'; exit 1; }
 
@@ -133,9 +134,10 @@ vuln: ## known vulnerabilities in what the modules and their tests need; GOVULND
 workflows: ## what public CI runs, held against its rules
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-notes: ## what CHANGELOG.md says of the version in seam.go
-	@version=$$(sed -n 's/^const Version = "\(.*\)"/\1/p' seam.go) && \
-	sed -n "/^## \[$$version\]/,/^## \[\|^\[/{/^## \[\|^\[/!p;}" CHANGELOG.md
+VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' version.go)
+
+notes: ## what CHANGELOG.md says of the version in version.go
+	@sed -n "/^## \[$(VERSION)\]/,/^## \[\|^\[/{/^## \[\|^\[/!p;}" CHANGELOG.md
 
 lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
