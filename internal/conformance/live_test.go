@@ -42,7 +42,7 @@ func TestLive(t *testing.T) {
 	if !*live {
 		t.Skip("run with -live only: see make live")
 	}
-	service := &service{t: t, prefix: "seam-go-" + strings.ToLower(rand.Text()) + "-", made: map[string]bool{}, real: map[string]string{}}
+	service := &service{t: t, prefix: "seam-go-" + strings.ToLower(rand.Text()) + "-", keys: map[string]bool{}, made: map[string]bool{}, real: map[string]string{}}
 	workspace := seamtest.Workspace{
 		WorkspaceID:         maskedWorkspace,
 		APIKey:              os.Getenv("SEAM_TEST_API_KEY"),
@@ -87,6 +87,7 @@ type service struct {
 	mu     sync.Mutex
 	t      *testing.T        // the step
 	prefix string            // of the keys of this run's users
+	keys   map[string]bool   // those keys as the suite knows them
 	made   map[string]bool   // the IDs of this run's sessions
 	real   map[string]string // tokens and the workspace, by what the suite sees of them
 	rows   []string          // of the table
@@ -151,15 +152,18 @@ func (s *service) hide(req *http.Request, sent []byte) error {
 	}
 	const name = "user_identifier_key"
 	if key := req.Header.Get("Seam-User-Identifier-Key"); key != "" {
+		s.keys[key] = true
 		req.Header.Set("Seam-User-Identifier-Key", s.prefix+key)
 	}
 	if query := req.URL.Query(); query.Get(name) != "" {
+		s.keys[query.Get(name)] = true
 		query.Set(name, s.prefix+query.Get(name))
 		req.URL.RawQuery = query.Encode()
 	}
 	var body map[string]any
 	_ = json.Unmarshal(sent, &body) // some steps send none, or something else
 	if key, _ := body[name].(string); key != "" {
+		s.keys[key] = true
 		body[name] = s.prefix + key
 		text, err := json.Marshal(body)
 		if err != nil {
@@ -223,19 +227,24 @@ func (s *service) remove(client *seam.Client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
 	defer cancel()
 	var errs []error
-	_, err := client.ClientSessions.List(ctx, seam.ClientSessionListParams{}) // also finds what was made without an answer
-	errs = append(errs, err)
+	list := func() (sessions []seam.ClientSession) {
+		for _, key := range slices.Sorted(maps.Keys(s.keys)) {
+			found, err := client.ClientSessions.List(ctx, seam.ClientSessionListParams{UserIdentifierKey: key})
+			sessions, errs = append(sessions, found...), append(errs, err)
+		}
+		return sessions
+	}
+	list() // finds what was made without a response too
 	for id := range s.made {
 		err := client.ClientSessions.Delete(ctx, id)
 		if apiErr, ok := errors.AsType[*seam.APIError](err); !ok || apiErr.Type != "client_session_not_found" {
 			errs = append(errs, err)
 		}
 	}
-	left, err := client.ClientSessions.List(ctx, seam.ClientSessionListParams{})
-	for _, session := range left {
+	for _, session := range list() {
 		errs = append(errs, fmt.Errorf("client session %s is still there", session.ClientSessionID))
 	}
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }
 
 // compare adds to the table what an answer has otherwise than the recording of

@@ -39,15 +39,20 @@ func TestLiveWiring(t *testing.T) {
 		assert.Regexp(t, `(?m)^ +list +status +- +200$`, output, "the fake does not know it")
 		assert.Equal(t, others, allSessions(t, srv))
 	})
-	t.Run("seamtest in trouble", func(t *testing.T) {
-		t.Parallel()
-		srv := seamtest.NewServer(t)
-		others := otherSessions(t, srv)
-		srv.Fail(seamtest.Fault{Path: "/client_sessions/grant_access", Status: http.StatusTeapot})
-		output, outcomes := runLive(t, srv.URL, srv.Workspace)
-		assert.Equal(t, "FAIL", outcomes["grant_access"], output)
-		assert.Equal(t, others, allSessions(t, srv))
-	})
+	for step, fault := range map[string]seamtest.Fault{
+		"grant_access": {Path: "/client_sessions/grant_access", Status: http.StatusTeapot},
+		"create":       {Path: "/client_sessions/create", Status: http.StatusTeapot, TakesEffect: true},
+	} {
+		t.Run("seamtest in trouble with "+step, func(t *testing.T) {
+			t.Parallel()
+			srv := seamtest.NewServer(t)
+			others := otherSessions(t, srv)
+			srv.Fail(fault)
+			output, outcomes := runLive(t, srv.URL, srv.Workspace)
+			assert.Equal(t, "FAIL", outcomes[step], output)
+			assert.Equal(t, others, allSessions(t, srv))
+		})
+	}
 	t.Run("API key alone", func(t *testing.T) {
 		t.Parallel()
 		srv := seamtest.NewServer(t)
