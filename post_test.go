@@ -29,6 +29,7 @@ func TestPostParams(t *testing.T) {
 	}{
 		"nil":                        {nil, `{}`},
 		"an empty map":               {map[string]any{}, `{}`},
+		"a nil map":                  {map[string]any(nil), `{}`},
 		"a struct":                   {webviewParams{UserIdentifierKey: "jane_doe"}, `{"user_identifier_key": "jane_doe", "name": ""}`},
 		"a pointer to a struct":      {&webviewParams{"jane_doe", "door"}, `{"user_identifier_key": "jane_doe", "name": "door"}`},
 		"blank texts in a map":       {map[string]any{"name": "", "tags": []string{" "}}, `{"name": "", "tags": [" "]}`},
@@ -41,8 +42,7 @@ func TestPostParams(t *testing.T) {
 			client := offline(t, func(req *http.Request) (*http.Response, error) {
 				assert.Equal(t, "https://connect.getseam.com/connect_webviews/create", req.URL.String())
 				body, err := io.ReadAll(req.Body)
-				assert.NoError(t, err)
-				assert.JSONEq(t, tt.want, string(body))
+				assert.JSONEq(t, tt.want, string(body), err)
 				return response(http.StatusOK, `{"ok": true}`)
 			})
 			require.NoError(t, client.Post(t.Context(), "/connect_webviews/create", tt.params, nil))
@@ -96,7 +96,7 @@ func TestPostRejects(t *testing.T) {
 	} {
 		err := client.Post(t.Context(), path, nil, nil)
 		require.ErrorIs(t, err, seam.ErrInvalidParams, path)
-		assert.EqualError(t, err, "seam: Post: the path is not that of an endpoint; use one such as /devices/list", path)
+		require.EqualError(t, err, "seam: Post: the path is not that of an endpoint; use one such as /devices/list", path)
 	}
 	_, err := seam.NewClient(seam.WithAPIKey("seam_test_key"), seam.WithIdempotent())
 	require.ErrorIs(t, err, seam.ErrInvalidParams)

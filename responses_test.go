@@ -119,7 +119,7 @@ func TestErrorsByType(t *testing.T) {
 		for j, target := range byType {
 			assert.Equal(t, i == j, errors.Is(err, target), "%v is %v", err, target)
 		}
-		requireAPIError(t, err)
+		require.ErrorAs(t, err, new(*seam.APIError))
 	}
 	require.ErrorIs(t, revoked, seam.ErrUnauthorized)
 	assert.ErrorIs(t, expired, seam.ErrUnauthorized)

@@ -308,7 +308,7 @@ func TestFailures(t *testing.T) {
 		try("#refresh button")
 		tab.screenshot("failed")
 		assert.Equal(t, "Your session could not be loaded. Try again.", tab.text("#status"), path)
-		srv.Heal()
+		srv.ClearFaults()
 		try("#refresh button")
 		assert.Equal(t, "Seam knows you.", tab.text("#status"), path)
 	}
