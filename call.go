@@ -1,6 +1,7 @@
 package seam
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,14 +10,16 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"reflect"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/seam-go/seam/internal/redact"
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// service is what all services have: the configuration of their client. It
-// holds the credential. Inside a func, no printer, dumper or diff can reach it.
+// service returns the configuration of a client. It is a func because fmt, dumpers and
+// diffs would show the credential inside a struct.
 type service func() config
 
 // newCall returns a call of an operation of a service.
@@ -26,17 +29,16 @@ func (s service) newCall(operation, path string, params any, retry transport.Ret
 	return c
 }
 
-// call is what goes down to the transport: a request of one operation, and how
-// it is sent.
+// call is a call of one operation, with its configuration.
 type call struct {
 	config
 	operation string // in errors and logs, such as ClientSessions.Get
 	path      string
 	params    any
 	retry     transport.Retry
-	err       error // the first thing that is wrong
+	err       error // the first problem found, in which case nothing is sent
 
-	userIdentifierKey string // another one to redact than those in params
+	userIdentifierKey string // redacted in addition to those in params
 }
 
 func newCall(cfg config, operation, path string, params any, retry transport.Retry, opts []Option) *call {
@@ -56,8 +58,8 @@ func (c *call) require(ok bool, problem string) {
 	}
 }
 
-// one sends a call whose response has a T under key. check returns an error for
-// a T that is not what was asked for.
+// one sends a call whose response has a T under key. check returns an error for a T that
+// was not requested.
 func one[T any](ctx context.Context, c *call, key string, check func(*T) error) (*T, error) {
 	return do(ctx, c, false, func(r io.Reader) (*T, error) {
 		var value *T
@@ -72,14 +74,14 @@ func one[T any](ctx context.Context, c *call, key string, check func(*T) error) 
 	})
 }
 
-// maxListMemory limits a list, in bytes without its texts: small JSON can take
-// much memory when decoded.
+// maxListMemory limits the memory of a decoded list in bytes, which can be many times that
+// of its JSON.
 const maxListMemory = 256 << 20
 
-var errListTooLarge = fmt.Errorf("response needs more than %d bytes of memory", maxListMemory)
+var errListTooLarge = fmt.Errorf("response needs more than %d bytes of memory; use All or a filter", maxListMemory)
 
-// list sends a call whose response has an array of T under key, and returns all
-// of them. check returns an error for a T that is not what was asked for.
+// list sends a call whose response has an array of T under key. check returns an error for
+// a T that was not requested.
 func list[T any, P interface {
 	*T
 	size() int
@@ -89,7 +91,7 @@ func list[T any, P interface {
 		err := decodeEnvelope(r, key, func(d *transport.Decoder) error {
 			return d.Array(func() error {
 				if len(values) == cap(values) {
-					values = slices.Grow(values, len(values)) // append grows by less and copies more
+					values = slices.Grow(values, len(values)) // doubles; append grows by less, and so copies more
 				}
 				values = append(values, *new(T))
 				value := &values[len(values)-1]
@@ -109,14 +111,12 @@ func list[T any, P interface {
 	})
 }
 
-// errStopped ends the decoding for a loop that ended early.
+// errStopped stops the decoder after the loop body has ended the loop.
 var errStopped = errors.New("loop ended")
 
-// each does the same as list, but passes on one T at a time. Each loop sends the
-// call once.
+// each is like list, but yields one T at a time. Every loop sends the call.
 func each[T any](ctx context.Context, c *call, key string, check func(*T) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		stopped := false
 		_, err := do(ctx, c, true, func(r io.Reader) (struct{}, error) {
 			value := new(T)
 			err := decodeEnvelope(r, key, func(d *transport.Decoder) error {
@@ -125,16 +125,17 @@ func each[T any](ctx context.Context, c *call, key string, check func(*T) error)
 					if err := d.Value(value); err != nil {
 						return err
 					}
+					// What was read before ctx ended is not yielded after it.
 					if err := cmp.Or(check(value), ctx.Err()); err != nil {
 						return err
 					}
-					if stopped = !yield(*value, nil); stopped {
+					if !yield(*value, nil) {
 						return errStopped
 					}
 					return nil
 				})
 			})
-			if stopped {
+			if err == errStopped { //nolint:errorlint // returned unchanged
 				err = nil
 			}
 			return struct{}{}, err
@@ -153,78 +154,97 @@ func none(ctx context.Context, c *call) error {
 	return err
 }
 
-// envelope is what a response has beside its content.
-type envelope struct {
-	OK         any `json:"ok"` // true, or missing
-	Error      any `json:"error"`
-	Pagination struct {
-		HasNextPage bool `json:"has_next_page"`
-	} `json:"pagination"`
+// member is the value of a JSON member, as far as it matters here. It takes no memory,
+// whatever the value.
+type member int
 
-	empty, found bool // whether it has no members, and has the expected one
+const (
+	missing member = iota // or null
+	isTrue
+	other
+)
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (m *member) UnmarshalJSON(value []byte) error {
+	switch string(value) {
+	case "null":
+		*m = missing
+	case "true":
+		*m = isTrue
+	default:
+		*m = other
+	}
+	return nil
 }
 
-// failed returns an error if the response contradicts its 2xx status.
-func (e *envelope) failed() error {
-	if e.OK != nil && e.OK != true || e.Error != nil {
+// status is what a response says about its success.
+type status struct {
+	OK    member `json:"ok"`
+	Error member `json:"error"`
+}
+
+// err returns an error if the response contradicts its 2xx status.
+func (s status) err() error {
+	if s.OK == other || s.Error != missing {
 		return errors.New("response says that the request failed, despite its status")
 	}
 	return nil
 }
 
-// decodeEnvelope reads a 2xx response, an object. value reads what is under key.
-// Without a key the response must have no content: it is {} in Seam's documents,
-// and has "ok": true in Seam's schema. A page of a proxy is neither.
+// decodeEnvelope reads a 2xx response, which is an object. value reads the member under key.
+// Without a key, the response must be {}, as in Seam's documentation, or have "ok": true, as
+// in Seam's schema. The page of a proxy does not.
 func decodeEnvelope(r io.Reader, key string, value func(*transport.Decoder) error) error {
-	e := &envelope{empty: true}
+	var e struct {
+		status
+		empty, found bool
+		pagination   struct {
+			HasNextPage    bool   `json:"has_next_page"`
+			NextPageCursor member `json:"next_page_cursor"`
+		}
+	}
+	e.empty = true
 	err := transport.DecodeObject(r, func(name string, d *transport.Decoder) error {
 		e.empty = false
 		switch {
-		case name == key && key != "":
+		case name == key && value != nil:
 			e.found = true
 			return value(d)
 		case name == "ok":
 			return d.Value(&e.OK)
 		case name == "error":
 			return d.Value(&e.Error)
-		case name == "pagination":
-			return d.Value(&e.Pagination)
+		case name == "pagination" && value != nil:
+			return d.Value(&e.pagination)
 		}
 		return d.Skip()
 	})
 	if err == nil {
-		err = e.failed()
+		err = e.err()
 	}
 	switch {
 	case err != nil:
 		return err
-	case key != "" && e.Pagination.HasNextPage:
-		return errors.New("response is one page of several, which this package does not support")
-	case key != "" && !e.found:
+	case e.pagination.HasNextPage || e.pagination.NextPageCursor != missing:
+		return errors.New("response is one page of several; use Client.Post to request all of them")
+	case value != nil && !e.found:
 		return errors.New("response has no " + key)
-	case key == "" && !e.empty && e.OK == nil:
+	case value == nil && !e.empty && e.OK == missing:
 		return errors.New("response does not say that the request succeeded")
 	}
 	return nil
 }
 
-// do sends the call, and returns what decode made of a 2xx response. stream is
-// that of [transport.Request]. It turns every failure into an error.
+// do sends the call, and returns what decode returned for a 2xx response. Any other outcome
+// is an error. stream is that of [transport.Request].
 func do[T any](ctx context.Context, c *call, stream bool, decode func(io.Reader) (T, error)) (T, error) {
-	var none T
-	err := c.err
-	if err == nil {
-		err = checkParams(c.params)
-	}
+	var zero T
+	body, err := c.encode()
 	if err == nil && ctx == nil {
 		err = invalid("the context is nil; use context.Background")
 	}
 	if err != nil {
-		return none, fmt.Errorf("seam: %s: %w", c.operation, err)
-	}
-	body, err := json.Marshal(c.params)
-	if err != nil {
-		return none, fmt.Errorf("seam: %s: %w", c.operation, invalid("params cannot be encoded: "+c.redact(err.Error())))
+		return zero, fmt.Errorf("seam: %s: %w", c.operation, err)
 	}
 	value, resp, err := transport.Do(ctx, &transport.Request{
 		Method:     http.MethodPost, // with GET, user identifier keys would be in URLs and so in logs
@@ -241,13 +261,19 @@ func do[T any](ctx context.Context, c *call, stream bool, decode func(io.Reader)
 		KeepBody:   c.response != nil && !stream,
 	}, decode)
 	if c.response != nil {
-		*c.response = Response{resp.StatusCode, resp.Header, c.requestID(resp.Header), resp.Attempts, resp.Body}
+		*c.response = Response{
+			StatusCode: resp.StatusCode,
+			Header:     resp.Header,
+			RequestID:  c.requestID(resp.Header),
+			Attempts:   resp.Attempts,
+			Body:       resp.Body,
+		}
 	}
 	switch {
 	case err == nil && resp.Success():
 		return value, nil
 	case resp.StatusCode == 0:
-		return none, fmt.Errorf("seam: POST %s: %w%s", c.path, err, transport.AttemptsNote(resp.Attempts))
+		return zero, fmt.Errorf("seam: POST %s: %w%s", c.path, err, transport.AttemptsNote(resp.Attempts))
 	}
 	apiErr := &APIError{
 		Method:     http.MethodPost,
@@ -261,10 +287,34 @@ func do[T any](ctx context.Context, c *call, stream bool, decode func(io.Reader)
 	if !resp.Success() {
 		apiErr.decodeBody(resp.Body, c.secrets())
 	}
-	return none, apiErr
+	return zero, apiErr
 }
 
-// observer returns a func that logs and observes an attempt, or nil.
+// encode returns the body of the request, or what is wrong with the call.
+func (c *call) encode() ([]byte, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	if problem := paramsProblem("params", reflect.ValueOf(c.params), false, 0); problem != "" {
+		return nil, invalid(redact.Line(c.redact(problem)))
+	}
+	body, err := json.Marshal(c.params)
+	if unsupported, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
+		return nil, invalid("params cannot be encoded: " + unsupported.Error())
+	}
+	switch {
+	case err != nil: // it may quote params
+		return nil, invalid("params cannot be encoded; pass what json.Marshal accepts")
+	case !bytes.HasPrefix(body, []byte("{")):
+		return nil, invalid("params are not a struct or a map; pass one, or nil")
+	case !utf8.Valid(body): // from a MarshalJSON method
+		return nil, invalid("params are not valid UTF-8; pass UTF-8")
+	}
+	return body, nil
+}
+
+// observer returns a func that logs and observes an attempt, or nil if there is neither
+// a logger nor an observer.
 func (c *call) observer() func(context.Context, transport.Attempt) {
 	if c.logger == nil && c.observe == nil {
 		return nil
@@ -275,7 +325,15 @@ func (c *call) observer() func(context.Context, transport.Attempt) {
 			a.Log(ctx, c.logger, c.operation, id)
 		}
 		if c.observe != nil {
-			c.observe(ctx, Attempt{c.operation, a.Number, a.StatusCode, id, a.Duration, a.RetryIn, a.Err})
+			c.observe(ctx, Attempt{
+				Operation:  c.operation,
+				Number:     a.Number,
+				StatusCode: a.StatusCode,
+				RequestID:  id,
+				Duration:   a.Duration,
+				RetryIn:    a.RetryIn,
+				Err:        a.Err,
+			})
 		}
 	}
 }
@@ -290,8 +348,8 @@ func (c *call) secrets() redact.Secrets {
 
 func (c *call) redact(text string) string { return c.secrets().Text(text) }
 
-// requestID returns Seam's ID of a request, from the header of its response. It
-// may contain a user identifier key by chance, which stays.
+// requestID returns Seam's ID of a request, from the header of its response. User
+// identifier keys are not redacted, since a short one may occur in an ID by chance.
 func (c *call) requestID(header http.Header) string {
 	return redact.Secrets{Credentials: []string{c.credential.secret}}.Text(header.Get("Seam-Request-Id"))
 }

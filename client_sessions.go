@@ -43,7 +43,7 @@ type ClientSessionCreateParams struct {
 // See https://docs.seam.co/latest/api/client_sessions/create.
 func (s *ClientSessionsService) Create(ctx context.Context, params ClientSessionCreateParams, opts ...Option) (*ClientSession, error) {
 	params.ExpiresAt = params.ExpiresAt.UTC()
-	call := s.newCall("ClientSessions.Create", "/client_sessions/create", params, transport.RetryUnsent, opts)
+	call := s.newCall("ClientSessions.Create", "/client_sessions/create", params, transport.RetryUnprocessed, opts)
 	return one(ctx, call, "client_session", ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}.check)
 }
 
@@ -76,7 +76,7 @@ type ClientSessionGetParams struct {
 // See https://docs.seam.co/latest/api/client_sessions/get.
 func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGetParams, opts ...Option) (*ClientSession, error) {
 	call := s.newCall("ClientSessions.Get", "/client_sessions/get", params, transport.RetryTransient, opts)
-	call.requireOne(params.ClientSessionID, params.UserIdentifierKey, call.credential.kind == clientSessionToken)
+	call.requireSession(params.ClientSessionID, params.UserIdentifierKey, call.credential.kind == clientSessionToken)
 	return one(ctx, call, "client_session", ClientSessionListParams{
 		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,
 	}.check)
@@ -110,7 +110,7 @@ func (s *ClientSessionsService) GetOrCreate(ctx context.Context, params ClientSe
 	params.ExpiresAt = params.ExpiresAt.UTC()
 	retry, user := transport.RetryTransient, ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}
 	if params.UserIdentifierKey == "" {
-		retry, user = transport.RetryUnsent, ClientSessionListParams{UserIdentityID: params.UserIdentityID}
+		retry, user = transport.RetryUnprocessed, ClientSessionListParams{UserIdentityID: params.UserIdentityID}
 	}
 	call := s.newCall("ClientSessions.GetOrCreate", "/client_sessions/get_or_create", params, retry, opts)
 	call.require(user != ClientSessionListParams{}, "params identify no user; set UserIdentifierKey or UserIdentityID")
@@ -136,7 +136,7 @@ type ClientSessionGrantAccessParams struct {
 // See https://docs.seam.co/latest/api/client_sessions/grant_access.
 func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSessionGrantAccessParams, opts ...Option) error {
 	call := s.newCall("ClientSessions.GrantAccess", "/client_sessions/grant_access", params, transport.RetryTransient, opts)
-	call.requireOne(params.ClientSessionID, params.UserIdentifierKey, false)
+	call.requireSession(params.ClientSessionID, params.UserIdentifierKey, false)
 	call.require(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0,
 		"params grant nothing; set ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID")
 	return none(ctx, call)
@@ -184,7 +184,7 @@ func (p ClientSessionListParams) check(s *ClientSession) error {
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
 	call := s.newCall("ClientSessions.List", "/client_sessions/list", params, transport.RetryTransient, opts)
-	return list(ctx, call, "client_sessions", (*ClientSession).complete)
+	return list(ctx, call, "client_sessions", params.check)
 }
 
 // All returns an iterator over the sessions that [ClientSessionsService.List] returns. It
@@ -200,7 +200,7 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
 	call := s.newCall("ClientSessions.All", "/client_sessions/list", params, transport.RetryTransient, opts)
-	return each(ctx, call, "client_sessions", (*ClientSession).complete)
+	return each(ctx, call, "client_sessions", params.check)
 }
 
 // Revoke revokes a session. Its token stops working. If there is no such session, the
@@ -231,9 +231,9 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
 	call := s.newCall("ClientSessions.RevokeAll", "/client_sessions/list", params, transport.RetryTransient, opts)
 	call.require(params != ClientSessionListParams{}, "params are empty; set at least one field")
-	call.require(call.response == nil, string(errSharedResponse))
+	call.require(call.response == nil, responseProblem)
 	sessions, err := list(ctx, call, "client_sessions", func(session *ClientSession) error {
-		if session.ClientSessionID == "" || !params.match(session) { // a missing token must not prevent the revoke
+		if session.ClientSessionID == "" || !params.match(session) { // a session without a token can be revoked
 			return errOtherSession
 		}
 		return nil
@@ -260,7 +260,7 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 		})
 	}
 	running.Wait()
-	if len(panics) > 0 { // in the caller's transport or logger, and so for the caller to recover
+	if len(panics) > 0 { // from the caller's transport, logger or observer, so the caller can recover it
 		panic(<-panics)
 	}
 	revoked := []ClientSession{}
@@ -275,15 +275,15 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 	return revoked, errors.Join(errs...)
 }
 
-// errGoroutineEnded is returned if the transport calls runtime.Goexit.
-var errGoroutineEnded = errors.New("the http.Client ended the goroutine of the call")
+// errGoroutineEnded is returned if a transport, logger or observer calls runtime.Goexit.
+var errGoroutineEnded = errors.New("runtime.Goexit ended the call; do not call it in a transport, logger or observer")
 
 // revokeListed revokes a session from a list. It returns nil if it no longer exists.
 func (s *ClientSessionsService) revokeListed(ctx context.Context, session ClientSession, opts []Option) error {
 	call := s.newCallByID("ClientSessions.RevokeAll", "/client_sessions/revoke", session.ClientSessionID, opts)
 	call.userIdentifierKey = session.UserIdentifierKey
 	err := none(ctx, call)
-	// Another server's 404 does not mean that the session is gone.
+	// A 404 of a proxy does not mean that the session is gone.
 	if apiErr, ok := errors.AsType[*APIError](err); ok && apiErr.Is(ErrNotFound) && apiErr.Type == "client_session_not_found" {
 		return nil
 	}
@@ -299,9 +299,9 @@ func (s *ClientSessionsService) newCallByID(operation, path, id string, opts []O
 	return call
 }
 
-// requireOne makes the call fail unless exactly one of the two is set, or none if orNone.
-// With both, Seam would use a session that matches either.
-func (c *call) requireOne(clientSessionID, userIdentifierKey string, orNone bool) {
-	c.require(clientSessionID+userIdentifierKey != "" || orNone, "params identify no session; set ClientSessionID or UserIdentifierKey")
+// requireSession makes the call fail if params identify no session, unless orNone, or
+// identify one in both ways: Seam would use a session that matches either.
+func (c *call) requireSession(clientSessionID, userIdentifierKey string, orNone bool) {
+	c.require(clientSessionID != "" || userIdentifierKey != "" || orNone, "params identify no session; set ClientSessionID or UserIdentifierKey")
 	c.require(clientSessionID == "" || userIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")
 }

@@ -2,6 +2,7 @@ package seam
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/seam-go/seam/internal/transport"
@@ -23,45 +24,48 @@ const (
 	publishableKey
 )
 
-// credentialKinds tells the kinds apart by prefix. The prefix of API keys is the
-// beginning of all others, so it comes last.
-var credentialKinds = []struct {
-	kind         credentialKind
-	prefix, name string
-	advice       string // where such a credential belongs
-}{
-	{clientSessionToken, "seam_cst", "a client session token", "give it to WithClientSessionToken"},
-	{personalAccessToken, "seam_at", "a personal access token", "give it to WithPersonalAccessToken"},
-	{publishableKey, "seam_pk", "a publishable key", "give it to WithPublishableKey"},
-	{apiKey, "seam_", "an API key", "give it to WithAPIKey"},
+// credentialForm is how a kind of credential begins, and what it is called.
+type credentialForm struct {
+	kind                 credentialKind
+	prefix, name, option string
 }
 
-// newCredential checks that secret is a credential of that kind. Its errors do
-// not quote secret.
+// credentialForms lists all kinds. API keys are last, since every other prefix begins with
+// theirs.
+var credentialForms = []credentialForm{
+	{clientSessionToken, "seam_cst", "a client session token", "WithClientSessionToken"},
+	{personalAccessToken, "seam_at", "a personal access token", "WithPersonalAccessToken"},
+	{publishableKey, "seam_pk", "a publishable key", "WithPublishableKey"},
+	{apiKey, "seam_", "an API key", "WithAPIKey"},
+}
+
+// newCredential returns secret as a credential of the given kind, or an error that does
+// not quote it.
 func newCredential(kind credentialKind, secret string) (credential, error) {
-	if problem := transport.HeaderValueProblem(secret); problem != "" {
-		return credential{}, invalid("the credential" + problem)
+	if problem := transport.HeaderValueProblem("the credential", secret); problem != "" {
+		return credential{}, invalid(problem)
 	}
-	for _, known := range credentialKinds {
-		if !strings.HasPrefix(secret, known.prefix) {
-			continue
-		}
-		switch {
-		case secret == known.prefix:
-			return credential{}, invalid("the credential ends after its prefix; check how it was copied")
-		case known.kind == kind:
-		case kind == clientSessionToken:
-			return credential{}, invalid("the credential is " + known.name + ", not a client session token; pass the Token of the user's ClientSession")
-		default:
-			return credential{}, invalid("the credential is " + known.name + "; " + known.advice)
-		}
-		if kind == publishableKey {
-			return credential{kind, secret, http.Header{"Seam-Publishable-Key": {secret}}}, nil
-		}
-		return credential{kind, secret, http.Header{"Authorization": {"Bearer " + secret}}}, nil
+	advice := "copy the credential from the Seam console"
+	if kind == clientSessionToken {
+		advice = "pass the Token of the user's ClientSession"
 	}
-	if strings.HasPrefix(secret, "ey") {
-		return credential{}, invalid("the credential is a JWT, which this package does not support; use an API key from the Seam console")
+	i := slices.IndexFunc(credentialForms, func(f credentialForm) bool { return strings.HasPrefix(secret, f.prefix) })
+	if i < 0 {
+		if strings.HasPrefix(secret, "ey") {
+			return credential{}, invalid("the credential is a JWT, which this package does not support; use an API key from the Seam console")
+		}
+		return credential{}, invalid("the credential does not begin with seam_; " + advice)
 	}
-	return credential{}, invalid("the credential does not begin with seam_; copy it from the Seam console")
+	form := credentialForms[i]
+	switch {
+	case secret == form.prefix:
+		return credential{}, invalid("the credential is only its prefix; " + advice)
+	case form.kind != kind && kind == clientSessionToken:
+		return credential{}, invalid("the credential is " + form.name + ", not a client session token; " + advice)
+	case form.kind != kind:
+		return credential{}, invalid("the credential is " + form.name + "; pass it to " + form.option)
+	case kind == publishableKey:
+		return credential{kind, secret, http.Header{"Seam-Publishable-Key": {secret}}}, nil
+	}
+	return credential{kind, secret, http.Header{"Authorization": {"Bearer " + secret}}}, nil
 }

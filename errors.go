@@ -75,7 +75,7 @@ type APIError struct {
 
 	// RetryAfter is the Retry-After of a response with status 429 or 503, or 0.
 	RetryAfter time.Duration
-	// Attempts is the number of requests sent.
+	// Attempts is the number of attempts, including those that failed before the last one.
 	Attempts int
 
 	err error

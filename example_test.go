@@ -47,7 +47,7 @@ func ExampleNewClient() {
 		seam.WithLogger(slog.Default()),
 	)
 	fmt.Println(client, err)
-	// Output: <nil> seam: NewClient: the credential is empty
+	// Output: <nil> seam: NewClient: the credential is empty; set it
 }
 
 func ExampleClientSessionsService_Create() {

@@ -37,8 +37,8 @@ func WithAPIKey(key string) Option { return withCredential(apiKey, key) }
 // See https://docs.seam.co/latest/api/authentication.
 func WithPersonalAccessToken(token, workspaceID string) Option {
 	return func(c *config) error {
-		if problem := transport.HeaderValueProblem(workspaceID); problem != "" {
-			return invalid("the workspace ID" + problem)
+		if problem := transport.HeaderValueProblem("the workspace ID", workspaceID); problem != "" {
+			return invalid(problem)
 		}
 		err := withCredential(personalAccessToken, token)(c)
 		if err == nil {
@@ -61,12 +61,13 @@ func WithClientSessionToken(token string) Option { return withCredential(clientS
 func WithPublishableKey(key string) Option { return withCredential(publishableKey, key) }
 
 func withCredential(kind credentialKind, secret string) Option {
-	return func(c *config) (err error) {
+	return func(c *config) error {
 		credential, err := newCredential(kind, secret)
-		if err == nil {
-			c.credential = credential
+		if err != nil {
+			return err
 		}
-		return err
+		c.credential = credential
+		return nil
 	}
 }
 
@@ -155,24 +156,24 @@ func WithHeader(name, value string) Option {
 		case "Authorization", "Seam-Workspace", "Seam-Publishable-Key", "Seam-Client-Session-Token", "Client-Session-Token", "Seam-Api-Key":
 			return invalid("the header " + name + " authenticates; use an option such as WithAPIKey")
 		case "Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type", "Host":
-			return invalid("the header " + name + " is set by this package; omit it")
+			return invalid("the header " + name + " describes the body or the host; omit it")
 		case "Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
 			return invalid("the header " + name + " is for the connection; use WithHTTPClient to configure that")
 		case "Idempotency-Key", "X-Idempotency-Key":
-			return invalid("the header " + name + " makes net/http repeat requests by itself, and Seam ignores it; omit it")
+			return invalid("the header " + name + " is ignored by Seam and makes net/http repeat requests; omit it")
 		}
-		const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		if name == "" || strings.Trim(name, token) != "" {
-			return invalid("the name of a header is invalid; use letters, digits and hyphens")
+		const nameChars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		if name == "" || strings.Trim(name, nameChars) != "" {
+			return invalid("the name of a header is empty or has an invalid character; use letters, digits and hyphens")
 		}
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 			return invalid("the value of the header " + name + " has a line break or a control character; remove it")
 		}
-		c.extra = maps.Clone(c.extra) // the client's must not change
-		if c.extra == nil {
-			c.extra = http.Header{}
+		c.extraHeader = maps.Clone(c.extraHeader) // c may share the map with its client
+		if c.extraHeader == nil {
+			c.extraHeader = http.Header{}
 		}
-		c.extra[name] = []string{value}
+		c.extraHeader[name] = []string{value}
 		return nil
 	}
 }
@@ -225,10 +226,10 @@ type Response struct {
 	StatusCode int // 0 if no response was received
 	Header     http.Header
 	RequestID  string // ID of the request, for Seam's support
-	Attempts   int    // number of requests sent
+	Attempts   int    // number of attempts
 
 	// Body is the body as received, including tokens. It has at most 1 MiB of a non-2xx
-	// response. It is nil for All.
+	// response. It is nil for a 2xx response to All.
 	Body []byte
 }
 
@@ -270,7 +271,7 @@ func WithResponse(response *Response) Option {
 	}
 }
 
-const errSharedResponse = invalid("WithResponse is for a single call; several would overwrite the Response")
+const responseProblem = "WithResponse is for a single call, and several would overwrite the Response; pass it to that call"
 
 // config is what options set for a client or for one call.
 type config struct {
@@ -282,7 +283,7 @@ type config struct {
 	timeout         time.Duration
 	maxRetries      int
 	idempotent      bool
-	extra           http.Header // of WithHeader
+	extraHeader     http.Header // from WithHeader
 	logger          *slog.Logger
 	observe         func(context.Context, Attempt)
 	response        *Response
@@ -290,20 +291,21 @@ type config struct {
 	header http.Header // of every request; set by finish
 }
 
-// apply applies all options, and returns the first error.
+// apply applies all options, and returns the first error. It goes on after an error, so
+// that WithResponse clears its Response in any case.
 func (c *config) apply(opts []Option) error {
 	var first error
 	for _, opt := range opts {
-		err := error(invalid("an Option is nil; omit it"))
-		if opt != nil {
-			err = opt(c)
+		if opt == nil {
+			first = cmp.Or(first, error(invalid("an Option is nil; omit it")))
+		} else {
+			first = cmp.Or(first, opt(c))
 		}
-		first = cmp.Or(first, err)
 	}
 	return first
 }
 
-// finish checks what depends on several options, and sets header.
+// finish rejects plain http unless it is allowed, and builds the header.
 func (c *config) finish() error {
 	if c.insecure && !c.insecureAllowed {
 		return invalid(transport.InsecureProblem)
@@ -315,7 +317,7 @@ func (c *config) finish() error {
 		"Seam-Sdk-Name":    {"seam-go"},
 		"Seam-Sdk-Version": {Version},
 	}
-	maps.Copy(c.header, c.extra)
+	maps.Copy(c.header, c.extraHeader)
 	maps.Copy(c.header, c.credential.header)
 	return nil
 }

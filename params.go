@@ -2,9 +2,9 @@ package seam
 
 import (
 	"bytes"
-	"cmp"
 	"encoding"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"time"
 	"unicode/utf8"
@@ -12,93 +12,106 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// checkParams returns an error for params that would not reach the server
-// unchanged. Some servers drop a blank text. JSON replaces invalid UTF-8, so the
-// keys of two users could become one. In a map, a blank text is valid: a zero
-// field of a struct is usually not sent, but whoever sets it in a map means it.
-func checkParams(params any) error {
-	if problem := textProblem("params", reflect.ValueOf(params), false, 0); problem != "" {
-		return invalid(problem)
-	}
-	return nil
-}
-
-// textProblem says what is wrong with a text in v, which has that name. It
-// returns "" if nothing is.
-func textProblem(name string, v reflect.Value, blankAllowed bool, depth int) string {
-	const deepest = 100 // encoding/json reports a cycle
-	if !v.IsValid() || depth > deepest {
+// paramsProblem returns what is wrong with v, called name, or the empty string. It rejects
+// strings that would not reach the server unchanged: Seam may ignore a blank one, and
+// encoding/json replaces invalid UTF-8, so the keys of two users could become equal. Blank
+// strings in a map and behind a pointer are allowed, since they were set on purpose.
+func paramsProblem(name string, v reflect.Value, blankAllowed bool, depth int) string {
+	if !v.IsValid() {
 		return ""
 	}
-	switch value := v.Interface().(type) {
-	case time.Time:
-		if year := value.Year(); year < 0 || year > 9999 {
-			return name + " is not in the years 0 to 9999"
+	if depth > 100 {
+		return name + " is nested too deeply; use less than 100 levels"
+	}
+	if v.CanInterface() { // not an embedded struct of an unexported type
+		switch value := v.Interface().(type) {
+		case time.Time:
+			if year := value.Year(); year < 0 || year > 9999 {
+				return name + " is not in the years 0 to 9999; set a time that is"
+			}
+			return ""
+		case json.Marshaler: // its JSON is checked as a part of the body
+			return ""
+		case encoding.TextMarshaler:
+			if text, err := value.MarshalText(); err == nil && !utf8.Valid(text) {
+				return name + " is not valid UTF-8; pass UTF-8"
+			}
+			return ""
 		}
-		return ""
-	case json.Marshaler, encoding.TextMarshaler: // it chooses its own text
-		return ""
 	}
-	problem := ""
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		return textProblem(name, v.Elem(), blankAllowed, depth+1)
+	case reflect.Pointer:
+		return paramsProblem(name, v.Elem(), blankAllowed || v.Type().Elem().Kind() == reflect.String, depth+1)
+	case reflect.Interface:
+		return paramsProblem(name, v.Elem(), blankAllowed, depth+1)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if field := v.Field(i); field.CanInterface() && !field.IsZero() {
-				problem = cmp.Or(problem, textProblem(v.Type().Field(i).Name, field, false, depth+1))
+			field, info := v.Field(i), v.Type().Field(i)
+			if !info.IsExported() && !info.Anonymous || info.Tag.Get("json") == "-" || field.IsZero() {
+				continue // not encoded, or not set
+			}
+			if problem := paramsProblem(info.Name, field, false, depth+1); problem != "" {
+				return problem
 			}
 		}
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
-			problem = cmp.Or(problem, textProblem("a key of "+name, key, true, depth+1), textProblem(key.String(), v.MapIndex(key), true, depth+1))
+			if problem := paramsProblem("a key of "+name, key, true, depth+1); problem != "" {
+				return problem
+			}
+			if problem := paramsProblem(fmt.Sprint(key), v.MapIndex(key), true, depth+1); problem != "" {
+				return problem
+			}
 		}
 	case reflect.Slice, reflect.Array:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return ""
+			return "" // encoded as base64
 		}
 		for i := range v.Len() {
-			problem = cmp.Or(problem, textProblem(name, v.Index(i), blankAllowed, depth+1))
-		}
-	case reflect.String:
-		if text := v.String(); blankAllowed && !utf8.ValidString(text) || !blankAllowed {
-			if problem := transport.TextProblem(text); problem != "" {
-				return name + problem
+			if problem := paramsProblem(fmt.Sprintf("%s[%d]", name, i), v.Index(i), blankAllowed, depth+1); problem != "" {
+				return problem
 			}
 		}
+	case reflect.String:
+		if !blankAllowed || !utf8.ValidString(v.String()) {
+			return transport.StringProblem(name, v.String())
+		}
 	}
-	return problem
+	return ""
 }
 
-// userIdentifierKeys returns all texts and numbers under user_identifier_key in
-// params, at any depth.
+// userIdentifierKeys returns all strings, numbers and names under user_identifier_key in
+// params, at any depth. It returns none if params cannot be encoded.
 func userIdentifierKeys(params any) []string {
 	body, err := json.Marshal(params)
 	if err != nil {
-		return nil // the call was refused for it
+		return nil
 	}
 	var tree any
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
-	_ = dec.Decode(&tree) // of what Marshal wrote
+	_ = dec.Decode(&tree) // cannot fail: Marshal wrote body
 	var keys []string
-	var walk func(node any, found bool)
-	walk = func(node any, found bool) {
+	var walk func(node any, inKey bool)
+	walk = func(node any, inKey bool) {
 		switch node := node.(type) {
 		case map[string]any:
 			for name, child := range node {
-				walk(child, found || name == "user_identifier_key")
+				if inKey {
+					keys = append(keys, name)
+				}
+				walk(child, inKey || name == "user_identifier_key")
 			}
 		case []any:
 			for _, child := range node {
-				walk(child, found)
+				walk(child, inKey)
 			}
 		case string:
-			if found {
+			if inKey {
 				keys = append(keys, node)
 			}
 		case json.Number:
-			if found {
+			if inKey {
 				keys = append(keys, node.String())
 			}
 		}

@@ -35,7 +35,11 @@ func TestPostParams(t *testing.T) {
 		"blank texts in a map":       {map[string]any{"name": "", "tags": []string{" "}}, `{"name": "", "tags": [" "]}`},
 		"a map of texts":             {map[string]string{"name": ""}, `{"name": ""}`},
 		"bytes, raw JSON and a time": {map[string]any{"b": []byte{1}, "r": json.RawMessage(`[""]`), "t": time.Unix(0, 0).UTC()}, `{"b": "AQ==", "r": [""], "t": "1970-01-01T00:00:00Z"}`},
-		"a type with its own JSON":   {map[string]any{"d": json.Number("1")}, `{"d": 1}`},
+		"a blank text by pointer":    {struct{ Name *string }{new(string)}, `{"Name": ""}`},
+		"a field that is not sent": {struct {
+			A string `json:"-"`
+		}{" "}, `{}`},
+		"a type with its own JSON": {map[string]any{"d": json.Number("1")}, `{"d": 1}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,8 +54,32 @@ func TestPostParams(t *testing.T) {
 	}
 }
 
-// selfReferring can be encoded by nobody.
-type selfReferring struct{ Self *selfReferring }
+// node is part of a cycle with two ways round, which takes for ever to walk to its end.
+type node struct{ A, B *node }
+
+// hiding has a field that encoding/json encodes, in an embedded unexported type.
+type hiding struct{ embedded }
+
+type embedded struct {
+	UserIdentifierKey string `json:"user_identifier_key"`
+}
+
+// marshaler and textMarshaler encode themselves as a text.
+type (
+	marshaler     string
+	textMarshaler string
+)
+
+func (m marshaler) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + string(m) + `"`), nil
+}
+
+func (m textMarshaler) MarshalText() ([]byte, error) { return []byte(m), nil }
+
+// failing has an error that quotes it.
+type failing string
+
+func (f failing) MarshalJSON() ([]byte, error) { return nil, errors.New("cannot encode " + string(f)) }
 
 // TestPostRejects lists calls that are rejected before anything is sent.
 func TestPostRejects(t *testing.T) {
@@ -60,8 +88,10 @@ func TestPostRejects(t *testing.T) {
 		t.Error("a request was sent")
 		return nil, io.ErrUnexpectedEOF
 	})
-	cycle := &selfReferring{}
-	cycle.Self = cycle
+	cycle := &node{}
+	cycle.A, cycle.B = cycle, cycle
+	cyclic := map[string]any{}
+	cyclic["a"], cyclic["b"] = cyclic, cyclic
 	const noKey = "user_identifier_key is blank; set it or omit it"
 	for name, tt := range map[string]struct {
 		path           string
@@ -71,17 +101,25 @@ func TestPostRejects(t *testing.T) {
 		"a blank key in a map":     {params: map[string]any{"user_identifier_key": ""}, want: noKey},
 		"a blank key in a struct":  {params: webviewParams{Name: "door"}, want: noKey},
 		"a blank key deeper":       {params: map[string]any{"a": []any{map[string]string{"user_identifier_key": " "}}}, want: noKey},
-		"a blank text in a struct": {params: webviewParams{"jane_doe", " "}, want: "Name is blank"},
-		"invalid UTF-8":            {params: map[string]any{"a": []any{"b\xff"}}, want: "a is not valid UTF-8"},
-		"invalid UTF-8 in a key":   {params: map[string]any{"a\xff": 1}, want: "a key of params is not valid UTF-8"},
-		"a time without JSON":      {params: map[string]any{"at": time.Time{}.AddDate(20000, 0, 0)}, want: "at is not in the years 0 to 9999"},
+		"a blank text in a struct": {params: webviewParams{"jane_doe", " "}, want: "Name is blank; set it"},
+		"invalid UTF-8":            {params: map[string]any{"a": []any{"b\xff"}}, want: "a[0] is not valid UTF-8; pass UTF-8"},
+		"invalid UTF-8 in a key":   {params: map[string]any{"a\xff": 1}, want: "a key of params is not valid UTF-8; pass UTF-8"},
+		"a time without JSON":      {params: map[string]any{"at": time.Time{}.AddDate(20000, 0, 0)}, want: "at is not in the years 0 to 9999; set a time that is"},
 		"a number":                 {params: 5, want: "params are not a struct or a map; pass one, or nil"},
 		"a list":                   {params: []string{"a"}, want: "params are not a struct or a map; pass one, or nil"},
 		"a nil pointer":            {params: (*webviewParams)(nil), want: "params are not a struct or a map; pass one, or nil"},
+		"a pointer to a nil map":   {params: new(map[string]any), want: "params are not a struct or a map; pass one, or nil"},
+		"a time":                   {params: time.Now(), want: "params are not a struct or a map; pass one, or nil"},
 		"a channel":                {params: map[string]any{"a": make(chan int)}, want: "params cannot be encoded: json: unsupported type: chan int"},
-		"a cycle":                  {params: cycle, want: "params cannot be encoded: json: unsupported value: encountered a cycle via *seam_test.selfReferring"},
-		"a result by value":        {result: webviewParams{}, want: "result is not a pointer; pass a pointer, or nil to discard the response"},
-		"a nil result":             {result: (*webviewParams)(nil), want: "result is not a pointer; pass a pointer, or nil to discard the response"},
+		"a cycle":                  {params: cycle, want: "A is nested too deeply; use less than 100 levels"},
+		"an embedded struct":       {params: hiding{embedded{"jane\xff"}}, want: "UserIdentifierKey is not valid UTF-8; pass UTF-8"},
+		"a pointer to one":         {params: struct{ *embedded }{&embedded{"jane\xff"}}, want: "UserIdentifierKey is not valid UTF-8; pass UTF-8"},
+		"its own text":             {params: map[string]any{"a": textMarshaler("b\xff")}, want: "a is not valid UTF-8; pass UTF-8"},
+		"its own JSON":             {params: map[string]any{"a": marshaler("b\xff")}, want: "params are not valid UTF-8; pass UTF-8"},
+		"JSON that fails":          {params: map[string]any{"user_identifier_key": failing("jane_doe")}, want: "params cannot be encoded; pass what json.Marshal accepts"},
+		"a key in a name":          {params: map[string]any{"user_identifier_key": map[string]any{"jane_doe": "\xff"}}, want: "REDACTED is not valid UTF-8; pass UTF-8"},
+		"a result by value":        {result: webviewParams{}, want: "result is not a pointer, or a nil one; pass a pointer, or nil to discard the response"},
+		"a nil result":             {result: (*webviewParams)(nil), want: "result is not a pointer, or a nil one; pass a pointer, or nil to discard the response"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -50,26 +50,34 @@ func TestResponsesAreChecked(t *testing.T) {
 		body string
 		want string
 	}{
-		"GetOrCreate of another user":            {getOrCreate(seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "alice"}), one(""), otherSession},
-		"GetOrCreate of another identity":        {getOrCreate(seam.ClientSessionGetOrCreateParams{UserIdentityID: "alice"}), one(`, "user_identity_id": "bob"`), otherSession},
-		"Create of another user":                 {create, one(""), otherSession},
-		"Get of another user":                    {get(seam.ClientSessionGetParams{UserIdentifierKey: "alice"}), one(""), otherSession},
-		"Get of another ID":                      {get(seam.ClientSessionGetParams{ClientSessionID: "1"}), one(""), otherSession},
-		"Get without a token":                    {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), strings.Replace(one(""), `"t"`, `""`, 1), "without a token"},
-		"List without a token":                   {list, strings.Replace(many(""), `"t"`, `null`, 1), "without a token"},
-		"All without a token":                    {walk, strings.Replace(many(""), `"t"`, `""`, 1), "without a token"},
-		"Get that is not ok":                     {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), strings.Replace(one(""), "true", "false", 1), failed},
-		"Get with an ok of another type":         {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), strings.Replace(one(""), "true", `"no"`, 1), failed},
-		"List that is not ok":                    {list, many(`, "ok": false`), failed},
-		"All that is not ok":                     {walk, many(`, "ok": false`), failed},
-		"List with an error":                     {list, many(`, "error": {"type": "partial"}`), failed},
+		"GetOrCreate of another user":         {getOrCreate(seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "alice"}), one(""), otherSession},
+		"GetOrCreate of another identity":     {getOrCreate(seam.ClientSessionGetOrCreateParams{UserIdentityID: "alice"}), one(`, "user_identity_id": "bob"`), otherSession},
+		"Create of another user":              {create, one(""), otherSession},
+		"Get of another user":                 {get(seam.ClientSessionGetParams{UserIdentifierKey: "alice"}), one(""), otherSession},
+		"Get of another ID":                   {get(seam.ClientSessionGetParams{ClientSessionID: "1"}), one(""), otherSession},
+		"Get without a token":                 {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), strings.Replace(one(""), `"t"`, `""`, 1), "without a token"},
+		"List without a token":                {list, strings.Replace(many(""), `"t"`, `null`, 1), "without a token"},
+		"All without a token":                 {walk, strings.Replace(many(""), `"t"`, `""`, 1), "without a token"},
+		"Get that is not ok":                  {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), strings.Replace(one(""), "true", "false", 1), failed},
+		"Get with an ok of another type":      {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), strings.Replace(one(""), "true", `"no"`, 1), failed},
+		"List that is not ok":                 {list, many(`, "ok": false`), failed},
+		"All that is not ok":                  {walk, many(`, "ok": false`), failed},
+		"List with an error":                  {list, many(`, "error": {"type": "partial"}`), failed},
+		"List with a cursor to the next page": {list, many(`, "pagination": {"next_page_cursor": "c"}`), nextPage},
+		"List of another user": {func(ctx context.Context, s *seam.ClientSessionsService) error {
+			return second(s.List(ctx, seam.ClientSessionListParams{UserIdentifierKey: "alice"}))
+		}, many(""), otherSession},
+		"All of another user": {func(ctx context.Context, s *seam.ClientSessionsService) error {
+			return all(ctx, s, seam.ClientSessionListParams{UserIdentifierKey: "alice"})
+		}, many(""), otherSession},
+		"Get with a blank token":                 {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), strings.Replace(one(""), `"t"`, `" "`, 1), "without a token"},
 		"List with a next page":                  {list, many(`, "pagination": {"has_next_page": true, "next_page_cursor": "c"}`), nextPage},
 		"All with a next page":                   {walk, many(`, "pagination": {"has_next_page": true}`), nextPage},
 		"RevokeAll with a next page":             {revokeAll, many(`, "pagination": {"has_next_page": true}`), nextPage},
 		"Get whose device count is no integer":   {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), one(`, "device_count": 1.5`), "expected an integer"},
 		"Get with a session of the wrong type":   {get(seam.ClientSessionGetParams{UserIdentifierKey: "bob"}), `{"client_session": "t"}`, "expected an object"},
 		"List with sessions of the wrong type":   {list, `{"client_sessions": [5]}`, "expected an object"},
-		"List with an object in place of a list": {list, `{"client_sessions": {}}`, "an array is expected"},
+		"List with an object in place of a list": {list, `{"client_sessions": {}}`, "no array where one is expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +98,7 @@ func TestResponsesThatAreTaken(t *testing.T) {
 	for _, body := range []string{
 		strings.Replace(oneSession, `, "ok": true`, "", 1),
 		strings.Replace(oneSession, `"ok": true`, `"ok": null, "error": null`, 1),
-		strings.Replace(oneSession, `"ok": true`, `"pagination": {"has_next_page": false}, "warnings": []`, 1),
+		strings.Replace(oneSession, `"ok": true`, `"pagination": {"has_next_page": false, "next_page_cursor": null}, "warnings": []`, 1),
 	} {
 		session, err := offline(t, answers(http.StatusOK, body)).ClientSessions.
 			GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane_doe"})

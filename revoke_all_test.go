@@ -111,8 +111,8 @@ func TestRevokeAllNeedsAFilter(t *testing.T) {
 		want   string
 	}{
 		{want: "params are empty; set at least one field"},
-		{params: seam.ClientSessionListParams{UserIdentifierKey: " "}, want: "UserIdentifierKey is blank"},
-		{params: ofJane, opts: []seam.Option{seam.WithResponse(new(seam.Response))}, want: "WithResponse is for a single call; several would overwrite the Response"},
+		{params: seam.ClientSessionListParams{UserIdentifierKey: " "}, want: "UserIdentifierKey is blank; set it"},
+		{params: ofJane, opts: []seam.Option{seam.WithResponse(new(seam.Response))}, want: "WithResponse is for a single call, and several would overwrite the Response; pass it to that call"},
 		{params: ofJane, opts: []seam.Option{nil}, want: "an Option is nil; omit it"},
 	} {
 		revoked, err := sessions.RevokeAll(t.Context(), tt.params, tt.opts...)
@@ -263,7 +263,7 @@ func TestRevokeAllWhereGoroutinesEnd(t *testing.T) {
 	revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
 	assert.Empty(t, revoked)
 	require.Error(t, err)
-	assert.Equal(t, 20, strings.Count(err.Error(), "ended the goroutine"))
+	assert.Equal(t, 20, strings.Count(err.Error(), "runtime.Goexit ended the call"))
 }
 
 // TestRevokeAllIsConcurrent counts what runs side by side, and the time.

@@ -67,7 +67,8 @@
 // identifier keys. They are replaced by REDACTED; see [APIError] for what is
 // recognized. URLs contain none either. Formatting a [Client] with fmt or slog omits
 // its credential, and formatting a [ClientSession] omits its token.
-// [encoding/json.Marshal] of a ClientSession includes the token.
+// [encoding/json.Marshal] of a ClientSession includes the token. Package net/http may
+// itself log data that a server sends without a request.
 //
 // Redirects are not followed, but returned as an [*APIError]. Plain http is rejected
 // except for loopback, unless [WithInsecureHTTP] allows it.
@@ -110,28 +111,32 @@ type Client struct {
 // detect a credential that Seam rejects. Its errors match [ErrInvalidParams] and
 // contain no credential.
 func NewClient(opts ...Option) (*Client, error) {
-	cfg := config{transport: transport.Default(), timeout: transport.DefaultTimeout, maxRetries: transport.DefaultMaxRetries}
-	err := cfg.apply(opts)
-	if err == nil && cfg.response != nil {
-		err = errSharedResponse
-	}
-	if err == nil && cfg.idempotent {
-		err = invalid("WithIdempotent is for a single Client.Post; pass it to that")
-	}
-	if err == nil {
-		err = cfg.fromEnvironment()
-	}
-	if err == nil {
-		err = cfg.finish()
-	}
-	if err != nil {
+	cfg := config{transport: transport.DefaultTransport(), timeout: transport.DefaultTimeout, maxRetries: transport.DefaultMaxRetries}
+	if err := cfg.init(opts); err != nil {
 		return nil, fmt.Errorf("seam: NewClient: %w", err)
 	}
 	s := service(func() config { return cfg })
 	return &Client{ClientSessions: &ClientSessionsService{s}, service: s}, nil
 }
 
-// fromEnvironment sets what no option did.
+// init sets the configuration of a client.
+func (c *config) init(opts []Option) error {
+	if err := c.apply(opts); err != nil {
+		return err
+	}
+	if c.response != nil {
+		return invalid(responseProblem)
+	}
+	if c.idempotent {
+		return invalid("WithIdempotent is for Client.Post; pass it to each call")
+	}
+	if err := c.fromEnvironment(); err != nil {
+		return err
+	}
+	return c.finish()
+}
+
+// fromEnvironment reads the credential and the endpoint, unless options set them.
 func (c *config) fromEnvironment() error {
 	if c.credential.secret == "" {
 		key, token := os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN")
@@ -162,8 +167,8 @@ func (c *config) fromEnvironment() error {
 	return nil
 }
 
-// cleanPath matches the paths of Seam's endpoints.
-var cleanPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
+// endpointPath matches the paths of Seam's endpoints.
+var endpointPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 
 // Post sends a POST request to an endpoint of the API and decodes the response into
 // result. path is the path of the endpoint, such as /devices/list, without a query.
@@ -188,16 +193,15 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 	if v := reflect.ValueOf(params); !v.IsValid() || v.Kind() == reflect.Map && v.IsNil() {
 		params = struct{}{}
 	}
-	call := newCall(c.service(), "Post "+path, path, params, transport.RetryUnsent, opts)
+	operation := "Post " + path
+	if !endpointPath.MatchString(path) {
+		operation = "Post"
+	}
+	call := newCall(c.service(), operation, path, params, transport.RetryUnprocessed, opts)
 	if call.idempotent {
 		call.retry = transport.RetryTransient
 	}
-	if !cleanPath.MatchString(path) {
-		call.operation = "Post"
-		call.require(false, "the path is not that of an endpoint; use one such as /devices/list")
-	}
-	kind := reflect.Indirect(reflect.ValueOf(params)).Kind()
-	call.require(kind == reflect.Struct || kind == reflect.Map, "params are not a struct or a map; pass one, or nil")
+	call.require(endpointPath.MatchString(path), "the path is not that of an endpoint; use one such as /devices/list")
 	for _, key := range userIdentifierKeys(params) {
 		call.require(strings.TrimSpace(key) != "", "user_identifier_key is blank; set it or omit it")
 	}
@@ -205,15 +209,15 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 		return none(ctx, call)
 	}
 	pointer := reflect.ValueOf(result)
-	call.require(pointer.Kind() == reflect.Pointer && !pointer.IsNil(), "result is not a pointer; pass a pointer, or nil to discard the response")
+	call.require(pointer.Kind() == reflect.Pointer && !pointer.IsNil(), "result is not a pointer, or a nil one; pass a pointer, or nil to discard the response")
 	_, err := do(ctx, call, false, func(r io.Reader) (struct{}, error) {
-		var e *envelope
-		err := transport.DecodeAll(r, &e, result)
-		if err == nil && e == nil {
+		var s *status
+		err := transport.DecodeAll(r, &s, result)
+		if err == nil && s == nil {
 			err = errors.New("response is null")
 		}
 		if err == nil {
-			err = e.failed()
+			err = s.err()
 		}
 		return struct{}{}, err
 	})

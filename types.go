@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -44,12 +45,12 @@ type ClientSession struct {
 	WorkspaceID     string   `json:"workspace_id"`
 }
 
-// complete returns an error if s lacks what every client session has.
+// complete returns an error if s has no ID or no token.
 func (s *ClientSession) complete() error {
 	switch {
-	case s.ClientSessionID == "":
+	case strings.TrimSpace(s.ClientSessionID) == "":
 		return errors.New("response has a client session without an ID")
-	case s.Token == "":
+	case strings.TrimSpace(s.Token) == "":
 		return errors.New("response has a client session without a token")
 	}
 	return nil

@@ -274,7 +274,7 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			sessions.Delete(ctx, " \n"),
-			"seam: ClientSessions.Delete: ClientSessionID is blank",
+			"seam: ClientSessions.Delete: ClientSessionID is blank; set it",
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{})),
@@ -282,7 +282,7 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: "\u00a0"})),
-			"seam: ClientSessions.Get: ClientSessionID is blank",
+			"seam: ClientSessions.Get: ClientSessionID is blank; set it",
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{}, seam.WithPublishableKey("seam_pk1"))),
@@ -294,15 +294,15 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			second(sessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "a\xff"})),
-			"seam: ClientSessions.GetOrCreate: UserIdentifierKey is not valid UTF-8",
+			"seam: ClientSessions.GetOrCreate: UserIdentifierKey is not valid UTF-8; pass UTF-8",
 		},
 		{
 			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ConnectedAccountIDs: []string{"a", ""}})),
-			"seam: ClientSessions.Create: ConnectedAccountIDs is blank",
+			"seam: ClientSessions.Create: ConnectedAccountIDs[1] is blank; set it",
 		},
 		{
 			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(7974, 0, 0)})),
-			"seam: ClientSessions.Create: ExpiresAt is not in the years 0 to 9999",
+			"seam: ClientSessions.Create: ExpiresAt is not in the years 0 to 9999; set a time that is",
 		},
 		{
 			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{UserIdentityID: identityID}),
@@ -332,7 +332,7 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			all(ctx, sessions, seam.ClientSessionListParams{UserIdentityID: " "}),
-			"seam: ClientSessions.All: UserIdentityID is blank",
+			"seam: ClientSessions.All: UserIdentityID is blank; set it",
 		},
 		{
 			sessions.Revoke(ctx, sessionID, seam.WithMaxRetries(-1)),
@@ -344,7 +344,7 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(-2027, 0, 0)})),
-			"seam: ClientSessions.Create: ExpiresAt is not in the years 0 to 9999",
+			"seam: ClientSessions.Create: ExpiresAt is not in the years 0 to 9999; set a time that is",
 		},
 	} {
 		require.ErrorIs(t, tt.err, seam.ErrInvalidParams)

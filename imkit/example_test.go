@@ -34,7 +34,7 @@ func ExampleTokensService_Revoke() {
 	srv.Close()
 	// Output:
 	// 1 true
-	// true imkit: Tokens.Revoke: the token is blank
+	// true imkit: Tokens.Revoke: the token is blank; set it
 }
 
 // Sign a user out everywhere.

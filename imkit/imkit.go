@@ -59,13 +59,11 @@ type Client struct {
 // a path. It sends no request, so it does not detect a wrong key. Its errors match
 // [ErrInvalidParams] and never quote the key.
 func NewClient(endpoint, apiKey string, opts ...Option) (*Client, error) {
-	cfg := config{apiKey: apiKey, transport: transport.Default(), timeout: transport.DefaultTimeout}
+	cfg := config{apiKey: apiKey, transport: transport.DefaultTransport(), timeout: transport.DefaultTimeout}
 	var plainHTTP bool
 	var problem string
 	cfg.endpoint, plainHTTP, problem = transport.ParseEndpoint(endpoint, "https://imkit.example.com", "pass the API key as the second argument")
-	if wrong := transport.HeaderValueProblem(apiKey); wrong != "" {
-		problem = cmp.Or(problem, "the API key"+wrong)
-	}
+	problem = cmp.Or(problem, transport.HeaderValueProblem("the API key", apiKey))
 	for _, opt := range opts {
 		if opt == nil {
 			problem = cmp.Or(problem, "an Option is nil")

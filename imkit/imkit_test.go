@@ -206,15 +206,15 @@ func TestInvalidParams(t *testing.T) {
 		return nil, io.ErrUnexpectedEOF
 	})
 	const (
-		segment = `the client ID has an empty, "." or ".." path segment, which proxies remove`
-		syntax  = `the client ID has a '\', ';', '?' or '#', which proxies may take for a separator`
-		escape  = "the client ID has a percent escape, which proxies may decode; pass the client ID unescaped"
-		control = "the client ID has a control character, such as a line break"
+		segment = `the client ID has an empty, "." or ".." path segment, which proxies remove; use one without it`
+		syntax  = `the client ID has a '\', ';', '?' or '#', which proxies may take for a separator; use one without it`
+		escape  = "the client ID has a percent escape, which proxies may decode; pass it unescaped"
+		control = "the client ID has a control character, such as a line break; remove it"
 	)
 	for id, want := range map[string]string{
-		"":                 "the client ID is blank",
-		"\t\n":             "the client ID is blank",
-		"\u00a0":           "the client ID is blank",
+		"":                 "the client ID is blank; set it",
+		"\t\n":             "the client ID is blank; set it",
+		"\u00a0":           "the client ID is blank; set it",
 		"jane\xff":         "the client ID is not valid UTF-8",
 		".":                segment,
 		"..":               segment,
@@ -246,8 +246,8 @@ func TestInvalidParams(t *testing.T) {
 		}
 	}
 	for token, want := range map[string]string{
-		"":      "the token is blank",
-		" ":     "the token is blank",
+		"":      "the token is blank; set it",
+		" ":     "the token is blank; set it",
 		"a\xff": "the token is not valid UTF-8",
 	} {
 		_, err := client.Tokens.Revoke(t.Context(), clientID, token)
@@ -273,12 +273,12 @@ func TestInvalidOptions(t *testing.T) {
 		{name: "key and endpoint swapped", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint is not an http or https URL; use one such as https://imkit.example.com"},
 		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint has a user or password; pass the API key as the second argument"},
 		{name: "query", endpoint: "https://imkit.test?key=secret", apiKey: apiKey, want: "the endpoint has a query or fragment; remove it"},
-		{name: "no key", endpoint: "https://imkit.test", want: "the API key is empty"},
-		{name: "key with a line break", endpoint: "https://imkit.test", apiKey: "secret\n", want: "the API key has a space, a line break or another invalid character; check how it was copied"},
-		{name: "plain http", endpoint: "http://104.199.197.188:3100", apiKey: apiKey, want: "the endpoint is plain http, which shows the credential to the network; use https, or allow it with WithInsecureHTTP"},
+		{name: "no key", endpoint: "https://imkit.test", want: "the API key is empty; set it"},
+		{name: "key with a line break", endpoint: "https://imkit.test", apiKey: "secret\n", want: "the API key has a space, a line break or another invalid character; remove it"},
+		{name: "plain http", endpoint: "http://104.199.197.188:3100", apiKey: apiKey, want: "the endpoint is plain http, which sends the credential unencrypted; use https, or allow it with WithInsecureHTTP"},
 		{name: "no http.Client", endpoint: "https://imkit.test", apiKey: apiKey, option: imkit.WithHTTPClient(nil), want: "the http.Client is nil; omit WithHTTPClient to use the default"},
 		{name: "no option", endpoint: "https://imkit.test", apiKey: apiKey, want: "an Option is nil"},
-		{name: "the first of two", endpoint: "https://imkit.test", option: imkit.WithHTTPClient(nil), want: "the API key is empty"},
+		{name: "the first of two", endpoint: "https://imkit.test", option: imkit.WithHTTPClient(nil), want: "the API key is empty; set it"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -48,8 +48,8 @@ type TokensService struct {
 //
 // See https://docs.imkit.io/en/user/user-token/revoke-token/.
 func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]Token, error) {
-	if problem := transport.TextProblem(token); problem != "" {
-		return nil, fmt.Errorf("imkit: Tokens.Revoke: %w", invalid("the token"+problem))
+	if problem := transport.StringProblem("the token", token); problem != "" {
+		return nil, fmt.Errorf("imkit: Tokens.Revoke: %w", invalid(problem))
 	}
 	return s.config().revoke(ctx, "Revoke", clientID, token)
 }
@@ -73,21 +73,21 @@ var percentEscape = regexp.MustCompile("%[0-9A-Fa-f]{2}")
 // clientIDProblem says why a proxy could turn the path of a client into that of
 // another one, or returns the empty string.
 func clientIDProblem(id string) string {
-	if problem := transport.TextProblem(id); problem != "" {
+	if problem := transport.StringProblem("the client ID", id); problem != "" {
 		return problem
 	}
 	if strings.ContainsAny(id, `\;?#`) {
-		return ` has a '\', ';', '?' or '#', which proxies may take for a separator`
+		return `the client ID has a '\', ';', '?' or '#', which proxies may take for a separator; use one without it`
 	}
 	if percentEscape.MatchString(id) {
-		return " has a percent escape, which proxies may decode; pass the client ID unescaped"
+		return "the client ID has a percent escape, which proxies may decode; pass it unescaped"
 	}
 	if strings.ContainsFunc(id, unicode.IsControl) {
-		return " has a control character, such as a line break"
+		return "the client ID has a control character, such as a line break; remove it"
 	}
 	for segment := range strings.SplitSeq(id, "/") {
 		if segment == "" || segment == "." || segment == ".." {
-			return ` has an empty, "." or ".." path segment, which proxies remove`
+			return `the client ID has an empty, "." or ".." path segment, which proxies remove; use one without it`
 		}
 	}
 	return ""
@@ -95,11 +95,9 @@ func clientIDProblem(id string) string {
 
 // revoke revokes one token of a client, or all if token is empty.
 func (c config) revoke(ctx context.Context, name, clientID, token string) ([]Token, error) {
-	problem := ""
+	problem := clientIDProblem(clientID)
 	if ctx == nil {
 		problem = "the context is nil; use context.Background"
-	} else if wrong := clientIDProblem(clientID); wrong != "" {
-		problem = "the client ID" + wrong
 	}
 	if problem != "" {
 		return nil, fmt.Errorf("imkit: Tokens.%s: %w", name, invalid(problem))

@@ -105,7 +105,7 @@ func (s *Server) track(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.running.Add(1)
-	case http.StateClosed: // after its handler has returned
+	case http.StateClosed, http.StateHijacked: // after its handler has returned, or took over
 		s.running.Done()
 	}
 }

@@ -85,7 +85,7 @@ func (s Secrets) longest() int {
 	longest := 4 << 10 // for keys, tokens and JWTs that are not in s
 	for _, secrets := range [][]string{s.Credentials, s.Identifiers} {
 		for _, secret := range secrets {
-			longest = max(longest, 2*maxEscape*len(secret)) // escaped twice
+			longest = max(longest, maxEscape*maxEscape*len(secret)) // escaped twice
 		}
 	}
 	return longest

@@ -18,18 +18,14 @@ const (
 	maxPooled = 64 << 10 // limits a buffer that is kept for reuse, in bytes
 )
 
-// Errors of a response that would be the same after a retry.
+// Errors of the response itself.
 var (
 	errValueTooLong = fmt.Errorf("response has a value of more than %d bytes", maxValue)
 	errBodyTooLong  = fmt.Errorf("response has more than %d bytes", maxBody)
 	errTrailingData = errors.New("response has data after the end of its JSON")
+	errNotObject    = errors.New("response is not a JSON object")
+	errNotArray     = errors.New("response has no array where one is expected")
 )
-
-// errNot has the errors for a value that does not begin as it must.
-var errNot = map[rune]error{
-	'{': errors.New("response is not a JSON object"),
-	'[': errors.New("response has another value where an array is expected"),
-}
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
@@ -51,7 +47,7 @@ func DecodeAll(r io.Reader, values ...any) error {
 		return errValueTooLong
 	}
 	if n == 0 {
-		return decodeError(io.EOF)
+		return decodeError(io.EOF) // json.Unmarshal calls this a syntax error
 	}
 	for _, v := range values {
 		if err := json.Unmarshal(buf.Bytes(), v); err != nil {
@@ -62,12 +58,12 @@ func DecodeAll(r io.Reader, values ...any) error {
 }
 
 // DecodeObject reads the JSON object in r to its end, and calls member for each
-// of its members. member must read the value with one method of d. An error of
-// member is returned as it is.
+// of its members. member must read the value with exactly one method of d. Its error is
+// returned unchanged.
 func DecodeObject(r io.Reader, member func(name string, d *Decoder) error) error {
 	d := newDecoder(r)
 	defer d.release()
-	if err := d.expect('{'); err != nil {
+	if err := d.expect('{', errNotObject); err != nil {
 		return err
 	}
 	for d.more() {
@@ -80,16 +76,16 @@ func DecodeObject(r io.Reader, member func(name string, d *Decoder) error) error
 		}
 		d.limit.left = maxValue
 	}
-	if err := d.expect('}'); err != nil {
+	if err := d.expect('}', errNotObject); err != nil {
 		return err
 	}
 	return d.end()
 }
 
-// Array reads a JSON array, and calls element for each of its elements. element
-// must read it with Value. An error of element is returned as it is.
+// Array reads a JSON array, and calls element for each of its elements. element must read
+// it with Value. Its error is returned unchanged.
 func (d *Decoder) Array(element func() error) error {
-	if err := d.expect('['); err != nil {
+	if err := d.expect('[', errNotArray); err != nil {
 		return err
 	}
 	for d.more() {
@@ -98,10 +94,10 @@ func (d *Decoder) Array(element func() error) error {
 		}
 		d.limit.left = maxValue
 	}
-	return d.expect(']')
+	return d.expect(']', errNotArray)
 }
 
-// valueLimit reads from r until left is used up. It is set anew for each value.
+// valueLimit reads at most left bytes from r. left is reset after each value.
 type valueLimit struct {
 	r    io.Reader
 	left int
@@ -116,9 +112,8 @@ func (l *valueLimit) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// undecodableError says that a response cannot be decoded. Its text has nothing
-// of the response, since that can be a token in an unexpected place; the texts of
-// the decoders do.
+// undecodableError says that a response cannot be decoded. Its text quotes nothing of the
+// response, which may have a token anywhere. The errors of the decoders do quote it.
 type undecodableError struct {
 	text  string
 	cause error
@@ -127,7 +122,7 @@ type undecodableError struct {
 func (e *undecodableError) Error() string { return "response cannot be decoded: " + e.text }
 func (e *undecodableError) Unwrap() error { return e.cause }
 
-// decodeError returns the error for a decoder's error, nil for nil.
+// decodeError replaces an error of a decoder with one that quotes nothing.
 func decodeError(err error) error {
 	if err == nil {
 		return nil
@@ -140,7 +135,7 @@ func decodeError(err error) error {
 		return errValueTooLong
 	case errors.Is(err, errBodyTooLong):
 		return errBodyTooLong
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // more was expected
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // the JSON is truncated
 		err = io.ErrUnexpectedEOF
 		text = err.Error()
 	case isTime:

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Decoder reads JSON in small parts. decode_jsonv2.go has a faster one.
+// Decoder reads one JSON value at a time. The one in decode_jsonv2.go is faster.
 type Decoder struct {
 	dec   *json.Decoder
 	limit valueLimit
@@ -20,7 +20,7 @@ func newDecoder(r io.Reader) *Decoder {
 	return d
 }
 
-// release is for the other Decoder: this one cannot be reused.
+// release does nothing: a json.Decoder cannot be reused.
 func (d *Decoder) release() {}
 
 // Value decodes the next value into v.
@@ -40,10 +40,10 @@ func (d *Decoder) name() (string, error) {
 	return name, decodeError(err)
 }
 
-func (d *Decoder) expect(delim json.Delim) error {
+func (d *Decoder) expect(delim json.Delim, otherwise error) error {
 	token, err := d.dec.Token()
 	if err == nil && token != delim {
-		return errNot[rune(delim)]
+		return otherwise
 	}
 	return decodeError(err)
 }

@@ -46,7 +46,7 @@ func (d *Decoder) release() {
 func (d *Decoder) Value(v any) error {
 	err := jsonv2.UnmarshalDecode(d.dec, v, likeV1)
 	if semantic, ok := errors.AsType[*jsonv2.SemanticError](err); ok && semantic.GoType != nil {
-		err = errors.Join(semantic.Err, &json.UnmarshalTypeError{Type: semantic.GoType})
+		err = errors.Join(semantic.Err, &json.UnmarshalTypeError{Type: semantic.GoType}) // which decodeError knows
 	}
 	return decodeError(err)
 }
@@ -70,10 +70,10 @@ func (d *Decoder) name() (string, error) {
 	return token.String(), nil
 }
 
-func (d *Decoder) expect(delim jsontext.Kind) error {
+func (d *Decoder) expect(delim jsontext.Kind, otherwise error) error {
 	token, err := d.dec.ReadToken()
 	if err == nil && token.Kind() != delim {
-		return errNot[rune(delim)]
+		return otherwise
 	}
 	return decodeError(err)
 }

@@ -17,29 +17,29 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// Retry is the rule by which a request is sent again.
+// Retry is the rule by which a request is retried.
 type Retry int
 
 const (
-	// RetryUnsent repeats only a request that surely had no effect: no connection
-	// was made, HTTP/2 reported that the server did not process it, or the status
-	// is 429.
-	RetryUnsent Retry = iota
-	// RetryTransient repeats after any transient failure: a failed or lost
-	// connection, a timeout, a cut body, 429, or 5xx except 501.
+	// RetryUnprocessed retries only if the server cannot have processed the request: no
+	// connection was made, HTTP/2 reported that it was not processed, or the status is
+	// 429.
+	RetryUnprocessed Retry = iota
+	// RetryTransient retries after any transient failure: a failed or lost connection, a
+	// timeout, a truncated response, 429, or 5xx except 501.
 	RetryTransient
 )
 
 const (
-	minWait       = 200 * time.Millisecond // doubled for each further attempt
+	minWait       = 200 * time.Millisecond
 	maxWait       = 10 * time.Second
 	maxRetryAfter = 60 * time.Second // a longer Retry-After ends the call
 )
 
-// checkRetry decides whether another attempt follows, and after what wait. It
-// passes the last one on to Observe.
+// checkRetry decides whether a retry follows, and after what delay. It reports the
+// finished attempt to Observe.
 func (e *exchange[T]) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-	e.wait = max(backoff(e.Attempts-1), e.RetryAfter)
+	e.wait = max(delay(e.Attempts-1), e.RetryAfter)
 	retry := e.Attempts <= e.request.MaxRetries && ctx.Err() == nil && e.retryable() && e.wait <= maxRetryAfter
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= e.wait {
 		retry = false
@@ -64,8 +64,8 @@ func (e *exchange[T]) retryable() bool {
 		return false
 	case e.StatusCode == http.StatusTooManyRequests:
 		return true
-	case e.request.Retry == RetryUnsent:
-		return e.unsent
+	case e.request.Retry == RetryUnprocessed:
+		return e.unprocessed
 	case e.err != nil:
 		return true
 	default:
@@ -84,10 +84,9 @@ func (c *connection) trace(ctx context.Context) context.Context {
 	})
 }
 
-// notConnected reports whether an attempt that failed with err had no
-// connection, so that nothing was sent. For an *http.Transport it trusts
-// httptrace. Other transports may send in ways that they do not report, so err
-// must be from dialing too.
+// notConnected reports whether an attempt that failed with err had no connection, so that
+// nothing was sent. For an *http.Transport it relies on httptrace. Another transport may
+// not report all connections, so its err must also be an error of dialing.
 func (c *connection) notConnected(transport http.RoundTripper, err error) bool {
 	_, standard := transport.(*http.Transport)
 	op, ok := errors.AsType[*net.OpError](err)
@@ -95,8 +94,8 @@ func (c *connection) notConnected(transport http.RoundTripper, err error) bool {
 	return c.requested.Load() && !c.obtained.Load() && (standard || dialing)
 }
 
-// streamError is an error of net/http for an HTTP/2 stream that ended without a
-// response, without the advice to define Request.GetBody.
+// streamError is net/http's error for an HTTP/2 stream that ended without a response. Its
+// text omits the advice to define Request.GetBody.
 type streamError struct {
 	reason string
 	error
@@ -105,21 +104,24 @@ type streamError struct {
 func (e *streamError) Error() string { return "HTTP/2 stream ended: " + e.reason }
 func (e *streamError) Unwrap() error { return e.error }
 
-// unprocessed reports that the server did not process the request: it sent
-// REFUSED_STREAM, or GOAWAY with a lower last stream. net/http shows that only in
-// its text.
+// unprocessed reports whether the server did not process the request: it sent
+// REFUSED_STREAM, or GOAWAY with a lower last stream. net/http shows that only in the
+// text of its error.
 func (e *streamError) unprocessed() bool {
 	return e.reason == "http2: Transport received Server's graceful shutdown GOAWAY" ||
 		strings.HasPrefix(e.reason, "stream error: ") && strings.HasSuffix(e.reason, "; REFUSED_STREAM; received from peer")
 }
 
-// asStreamError returns err as a streamError if it is one of an *http.Transport.
-// Another transport may have sent the request in other ways too.
+// asStreamError returns err as a streamError if it is from an *http.Transport. Another
+// transport may have sent the request more than once.
 func asStreamError(transport http.RoundTripper, err error) (*streamError, bool) {
 	_, standard := transport.(*http.Transport)
 	reason, found := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
+	if !standard || !found {
+		return nil, false
+	}
 	reason, _, _ = strings.Cut(reason, "] after ")
-	return &streamError{reason, err}, standard && found
+	return &streamError{reason, err}, true
 }
 
 // permanent reports whether another attempt would fail with err too.
@@ -130,15 +132,15 @@ func permanent(err error) bool {
 	return isDNS && dns.IsNotFound || untrusted || notTLS
 }
 
-// backoff returns the wait before a retry, with jitter: the first is minWait to
-// twice that, and each further one starts where the previous range ends.
-func backoff(retries int) time.Duration {
+// delay returns the delay before a retry. It is random between minWait and twice that for
+// the first retry. The range doubles with each further retry, up to maxWait.
+func delay(retries int) time.Duration {
 	wait := retryablehttp.DefaultBackoff(minWait, maxWait, retries, nil)
 	return wait + rand.N(wait)
 }
 
-// retryAfter returns the wait that a server asks for with 429 or 503, or 0. A
-// value too long for a Duration becomes the longest Duration in whole seconds.
+// retryAfter returns the Retry-After of a response with status 429 or 503, or 0. A value
+// too long for a Duration becomes the longest Duration in whole seconds.
 func retryAfter(resp *http.Response) time.Duration {
 	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
 		return 0

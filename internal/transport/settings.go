@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,10 +17,10 @@ const (
 	DefaultMaxRetries = 2
 )
 
-// Default returns the transport of all clients without an http.Client of their
-// own. Their requests go to one host, for which net/http keeps only two idle
-// connections by default.
-var Default = sync.OnceValue(func() http.RoundTripper {
+// DefaultTransport returns the transport of all clients without an http.Client of their
+// own. By default, net/http keeps only two idle connections to a host, and theirs all go
+// to one host.
+var DefaultTransport = sync.OnceValue(func() http.RoundTripper {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
 		return http.DefaultTransport // the program replaced it
@@ -30,54 +31,61 @@ var Default = sync.OnceValue(func() http.RoundTripper {
 	return pooled
 })
 
-// ParseEndpoint returns the URL of an API without trailing slashes, and whether
-// it is plain http to another host than this one. Otherwise it says what is
-// wrong, with an example of a valid endpoint and advice on the credential.
+// ParseEndpoint returns endpoint without trailing slashes, and whether it is plain http to
+// a host other than loopback. If endpoint is invalid, problem says why. It mentions
+// example and credentialAdvice.
 func ParseEndpoint(endpoint, example, credentialAdvice string) (base string, insecure bool, problem string) {
 	u, err := url.Parse(endpoint)
 	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || !validPort(u.Port()):
 		problem = "the endpoint is not an http or https URL; use one such as " + example
 	case u.User != nil:
 		problem = "the endpoint has a user or password; " + credentialAdvice
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		problem = "the endpoint has a query or fragment; remove it"
 	default:
-		return strings.TrimRight(u.String(), "/"), u.Scheme == "http" && !loopback(u.Hostname()), ""
+		return strings.TrimRight(u.String(), "/"), u.Scheme == "http" && !isLoopback(u.Hostname()), ""
 	}
 	return "", false, problem
 }
 
-// loopback reports whether host is this machine, spelled so that net/http uses
-// no proxy for it.
-func loopback(host string) bool {
+// validPort reports whether port is empty or the number of a port.
+func validPort(port string) bool {
+	_, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil
+}
+
+// isLoopback reports whether host is loopback, in a form for which net/http uses no
+// proxy.
+func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback() || host == "localhost"
 }
 
 // InsecureProblem is the problem of an insecure endpoint.
-const InsecureProblem = "the endpoint is plain http, which shows the credential to the network; " +
+const InsecureProblem = "the endpoint is plain http, which sends the credential unencrypted; " +
 	"use https, or allow it with WithInsecureHTTP"
 
-// HeaderValueProblem says why value cannot be a credential or an ID in a header.
-// It does not quote value. It returns "" for a valid one.
-func HeaderValueProblem(value string) string {
-	if value == "" {
-		return " is empty"
-	}
-	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return " has a space, a line break or another invalid character; check how it was copied"
+// HeaderValueProblem returns why value, called name, cannot be a credential or an ID in
+// a header, without quoting it. It returns the empty string if value is valid.
+func HeaderValueProblem(name, value string) string {
+	switch {
+	case value == "":
+		return name + " is empty; set it"
+	case strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return name + " has a space, a line break or another invalid character; remove it"
 	}
 	return ""
 }
 
-// TextProblem says why text would not reach a server unchanged, or returns "".
-func TextProblem(text string) string {
-	if strings.TrimSpace(text) == "" {
-		return " is blank"
-	}
-	if !utf8.ValidString(text) {
-		return " is not valid UTF-8"
+// StringProblem returns why s, called name, would not reach a server unchanged. It
+// returns the empty string if s is valid.
+func StringProblem(name, s string) string {
+	switch {
+	case strings.TrimSpace(s) == "":
+		return name + " is blank; set it"
+	case !utf8.ValidString(s):
+		return name + " is not valid UTF-8; pass UTF-8"
 	}
 	return ""
 }

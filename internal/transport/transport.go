@@ -38,9 +38,9 @@ type Request struct {
 	Redact    func(string) string                  // removes secrets from a text for an error or a log
 	Observe   func(ctx context.Context, a Attempt) // called after each attempt, unless nil
 
-	// Stream says that the decoder passes on data while it reads. Once it has
-	// started, the request is not retried. Timeout then limits each read, so that
-	// the time spent in the decoder does not count.
+	// Stream means that the decoder passes on data before it has read the response to its
+	// end. So the request is not retried once decoding has begun, and Timeout then limits
+	// each read, not the time spent in the decoder.
 	Stream bool
 	// KeepBody stores the body of a 2xx response in Response.Body.
 	KeepBody bool
@@ -52,26 +52,26 @@ type Response struct {
 	Header     http.Header
 	Body       []byte        // of a non-2xx response, up to 1 MiB; of a 2xx response only with KeepBody
 	RetryAfter time.Duration // 0 if the server did not ask for a wait
-	Attempts   int           // how many times the request was sent
+	Attempts   int
 }
 
 // Success reports whether the status is 2xx.
 func (r Response) Success() bool { return r.StatusCode/100 == 2 }
 
-// Do sends r until an attempt succeeds or must not be repeated. It returns what
-// decode made of a 2xx response. The error is nil if the response was read
-// completely, whatever its status. Otherwise it says why the last attempt got no
-// complete response, why decode rejected it, or that ctx ended.
+// Do sends r, and retries as r says. It returns the value that decode made of a 2xx
+// response. A complete response is no error, whatever its status; see
+// Response.StatusCode. The error says why the last attempt got no complete response, why
+// decode rejected it, or that ctx ended.
 //
-// An error of decode ends the call. A failed read does not: decode may be called
-// again for the response of the next attempt.
+// An error of decode ends the call. A failed read does not: decode may be called again for
+// the response of the next attempt.
 func Do[T any](ctx context.Context, r *Request, decode func(io.Reader) (T, error)) (T, Response, error) {
 	e := &exchange[T]{request: r, decode: decode}
 	if ctx.Err() != nil {
 		return e.value, Response{}, e.redacted(contextError(ctx, nil))
 	}
-	// The library turns a nil body into an empty one. It must stay that: over
-	// HTTP/2, net/http itself repeats a request with a nil Body or http.NoBody.
+	// The library turns a nil Body into an empty one, which must stay: over HTTP/2, net/http
+	// itself repeats a request whose body is nil or http.NoBody.
 	req, err := retryablehttp.NewRequestWithContext(ctx, r.Method, r.URL, r.Body)
 	if err != nil {
 		return e.value, Response{}, e.redacted(err)
@@ -81,8 +81,7 @@ func Do[T any](ctx context.Context, r *Request, decode func(io.Reader) (T, error
 	e.client.RetryMax = r.MaxRetries
 	e.client.CheckRetry = e.checkRetry
 	e.client.Backoff = e.backoff
-	// The exchange has all that the library returns, and also the last response
-	// where the library drops it: when ctx ends during a wait.
+	// The result is in e. The library drops the last response if ctx ends during a wait.
 	if resp, err := e.client.Do(req); err == nil {
 		_ = resp.Body.Close() // http.NoBody
 	}
@@ -108,12 +107,11 @@ type exchange[T any] struct {
 // attempt is the outcome of the last attempt.
 type attempt struct {
 	Response
-	conn   connection
-	err    error         // why there is no complete, usable response
-	final  bool          // err is from the decoder, and would be the same again
-	unsent bool          // the server surely did not process the request
-	took   time.Duration // 0 unless somebody observes
-	wait   time.Duration // before the next attempt, 0 if none follows
+	err         error         // why there is no complete, valid response
+	final       bool          // err is from the decoder and would not change
+	unprocessed bool          // the server cannot have processed the request
+	took        time.Duration // measured only for Observe
+	wait        time.Duration // before the next attempt, 0 if none follows
 }
 
 var (
@@ -133,8 +131,10 @@ func (e *exchange[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer cancel(nil)
 	timer := time.AfterFunc(e.request.Timeout, func() { cancel(errTimeout) })
 	defer timer.Stop()
-	if e.request.Retry == RetryUnsent {
-		ctx = e.conn.trace(ctx)
+	var conn *connection // of this attempt alone: a transport may report late
+	if e.request.Retry == RetryUnprocessed {
+		conn = new(connection)
+		ctx = conn.trace(ctx)
 	}
 	req = req.WithContext(ctx)
 	req.Header = e.request.Header.Clone() // some transports change it
@@ -143,9 +143,9 @@ func (e *exchange[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := e.request.Transport.RoundTrip(req)
 	switch {
 	case err != nil:
-		e.unsent = e.conn.notConnected(e.request.Transport, err)
+		e.unprocessed = conn != nil && conn.notConnected(e.request.Transport, err)
 		if ended, ok := asStreamError(e.request.Transport, err); ok {
-			e.unsent, err = ended.unprocessed(), ended
+			e.unprocessed, err = ended.unprocessed(), ended
 		}
 	case resp == nil || resp.StatusCode == 0:
 		err = errNoResponse
@@ -173,7 +173,7 @@ func (e *exchange[T]) read(resp *http.Response, timer *time.Timer) error {
 		resp.Body = http.NoBody
 	}()
 	e.StatusCode, e.Header, e.RetryAfter = resp.StatusCode, resp.Header, retryAfter(resp)
-	if resp.StatusCode < http.StatusOK { // 101: no context ends a read from a switched connection
+	if resp.StatusCode < http.StatusOK { // the body of a 101 is the connection, and ignores the context
 		return nil
 	}
 	b := &body{Reader: resp.Body, timeout: e.request.Timeout, left: maxBody}
@@ -190,15 +190,15 @@ func (e *exchange[T]) read(resp *http.Response, timer *time.Timer) error {
 	}
 	var err error
 	e.value, err = e.decode(b)
-	if b.err != nil && err != nil {
+	if err != nil && b.err != nil { // a failed read, which can be retried
 		return b.err
 	}
 	e.final = err != nil
 	return err
 }
 
-// body is the body of a response while it is read. It keeps a read error, since
-// decoders turn that into an error of their own.
+// body is the body of a response while it is read. It records a read error, which
+// decoders replace with an error of their own.
 type body struct {
 	io.Reader
 	timer   *time.Timer // of the attempt, if it is a stream; runs only during a read
@@ -225,8 +225,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, err
 	}
 	b.err = err
+	// HTTP/2 reports a truncated body in other ways.
 	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // HTTP/2 reports a cut body in other ways
+		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
 	}
 	return n, b.err
 }
