@@ -22,7 +22,7 @@
 // # Retries and idempotency
 //
 // [TokensService.Revoke] and [TokensService.RevokeAll] are idempotent. A call makes up
-// to three attempts, of up to 30 seconds each ([WithHTTPClient] can change that). It is
+// to three attempts, of up to 30 seconds each (see [WithHTTPClient]). It is
 // retried after any transient failure: a failed or lost connection, a timeout, a
 // truncated response, status 429, and status 5xx except 501. Unknown hosts and invalid
 // TLS certificates are not transient. The delay before a retry is that of package

@@ -36,9 +36,9 @@ type TokensService struct {
 	config func() config
 }
 
-// Revoke revokes one token of a client. It returns the tokens that the server reports
-// as revoked, or none if the client does not have the token. token must not be blank;
-// use [TokensService.RevokeAll] to revoke all tokens.
+// Revoke revokes one token of the client with the given IMKIT client ID. It returns the
+// tokens that the server reports as revoked, or none if the client does not have the
+// token. token must not be blank; use [TokensService.RevokeAll] to revoke all tokens.
 //
 // Warning: If a proxy drops the body of the DELETE request, Revoke has the effect of
 // RevokeAll. Check the returned tokens.
@@ -54,9 +54,9 @@ func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]T
 	return s.config().revoke(ctx, "Revoke", clientID, token)
 }
 
-// RevokeAll revokes all tokens of a client and returns them. It signs the client out
-// everywhere. If the response exceeds 4 MiB, RevokeAll returns an [*Error]; the tokens
-// are revoked nevertheless.
+// RevokeAll revokes all tokens of the client with the given IMKIT client ID, and returns
+// them. It signs the client out everywhere. If the response exceeds 4 MiB, RevokeAll
+// returns an [*Error], although the tokens were revoked.
 //
 // RevokeAll is idempotent. A retry also revokes tokens issued since the first attempt.
 // If a response is lost, the returned list may be incomplete.
@@ -77,7 +77,7 @@ func clientIDProblem(id string) string {
 		return problem
 	}
 	if strings.ContainsAny(id, `\;?#`) {
-		return ` has a '\', ';', '?' or '#', which proxies may treat as a separator`
+		return ` has a '\', ';', '?' or '#', which proxies may take for a separator`
 	}
 	if percentEscape.MatchString(id) {
 		return " has a percent escape, which proxies may decode; pass the client ID unescaped"

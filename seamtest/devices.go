@@ -51,7 +51,7 @@ var deviceTypes = [][]string{
 
 // AddDevice adds a lock to a connected account of the first workspace and returns its
 // device ID. connectedAccountID may be any string. Client sessions with access to the
-// account can list the lock and count it in DeviceCount.
+// account can list the lock. Their DeviceCount includes it.
 func (s *Server) AddDevice(connectedAccountID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,11 +25,11 @@ type Fault struct {
 	// is always processed.
 	TakesEffect bool
 
-	Delay  time.Duration // time before the request is processed, or fails
+	Delay  time.Duration // delay before the request is processed or fails
 	Status int           // status of the response, from 200 to 599
 	Header http.Header   // header of the response; requires Status
 	Body   string        // body of the response; requires Status
-	Reset  bool          // resets the connection before the response
+	Reset  bool          // resets the connection instead of responding
 
 	// Cut closes the connection in the middle of the response body. If the request
 	// is not processed, its response is {"ok":true}.

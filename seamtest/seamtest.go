@@ -7,9 +7,9 @@
 //		…
 //	}
 //
-// A [Server] implements the endpoints of client sessions, and /connect_webviews/create,
-// /connect_webviews/get and /devices/list. Browsers and Seam's SDKs for other languages
-// can use it too.
+// A [Server] implements the endpoints for client sessions. It also implements
+// /connect_webviews/create, /connect_webviews/get and /devices/list. Browsers and Seam's
+// SDKs for other languages can use it too.
 //
 // [Server.Fail] makes requests fail. [Server.AddWebhook] delivers webhooks for deleted
 // sessions. [SignWebhook] signs an event of any type.
@@ -68,10 +68,10 @@ type TB interface {
 // Workspace holds the credentials for a workspace of a [Server]. A workspace cannot
 // access the sessions, Connect Webviews and devices of another workspace.
 type Workspace struct {
-	WorkspaceID         string // see [seam.WithPersonalAccessToken]
-	APIKey              string // see [seam.WithAPIKey]
+	WorkspaceID         string // ID of the workspace
+	APIKey              string // has full access to the workspace
 	PublishableKey      string // can only create sessions that have access to nothing
-	PersonalAccessToken string // requires WorkspaceID
+	PersonalAccessToken string // like APIKey; requires WorkspaceID
 	WebhookSecret       string // signs webhooks, which only the first workspace sends
 }
 
@@ -211,8 +211,8 @@ type Request struct {
 }
 
 // Requests returns all requests that the server has received, in order. They include
-// failed requests, CORS preflights and the requests of all workspaces. Header and Body
-// must not be modified.
+// failed requests, CORS preflights and the requests of all workspaces. The Header and
+// Body of a Request must not be modified.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -115,8 +115,8 @@ func (s *Server) addWebhook(h hook) {
 
 // Deliveries waits for pending deliveries and returns all attempts, in order. It waits
 // up to two minutes for each event of each webhook. [Server.Close] ends the wait.
-// Header and Body must not be modified. A webhook handler must not call Deliveries,
-// since it would wait for itself.
+// The Header and Body of a Delivery must not be modified. A webhook handler must not
+// call Deliveries, since it would wait for itself.
 func (s *Server) Deliveries() []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()

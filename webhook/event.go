@@ -13,8 +13,8 @@ import (
 // session. Seam sends no event for a session that was revoked or has expired.
 const EventTypeClientSessionDeleted = "client_session.deleted"
 
-// Event is an event in a Seam workspace. [Event.Raw] returns its complete JSON. Decode
-// that for the fields of other events, such as those of locks.
+// Event is an event in a Seam workspace. [Event.Raw] returns its complete JSON. To read
+// the fields of other types of events, such as lock.locked, decode that.
 //
 // Raw may contain secrets, such as access codes. Formatted with package fmt or
 // log/slog, an Event shows REDACTED in its place. [encoding/json.Marshal] includes it,
@@ -147,8 +147,8 @@ func (e Event) printed() printedEvent {
 	return p
 }
 
-// Format implements [fmt.Formatter]. It omits the JSON.
+// Format implements [fmt.Formatter]. It omits Raw.
 func (e Event) Format(state fmt.State, verb rune) { redact.Format(state, verb, e.printed()) }
 
-// LogValue implements [slog.LogValuer]. It omits the JSON.
+// LogValue implements [slog.LogValuer]. It omits Raw.
 func (e Event) LogValue() slog.Value { return slog.AnyValue(e.printed()) }

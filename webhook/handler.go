@@ -27,9 +27,9 @@ var errMethod = errors.New("webhook: method is not POST")
 //	body longer than 1 MiB                 413     yes
 //	method other than POST                 405     no
 //
-// handle may return an error that matches [ErrInvalidEvent] to reject an event for good.
-// handle must return within 15 seconds: Seam then closes the connection, which cancels
-// ctx, and retries. Queue longer work. handle may be called concurrently.
+// To stop retries, handle may return an error that matches [ErrInvalidEvent]. handle
+// must return within 15 seconds; queue longer work. After that, Seam closes the
+// connection, which cancels ctx, and retries. handle may be called concurrently.
 //
 // Failures of verified deliveries are logged at [slog.LevelError], others at
 // [slog.LevelWarn]. Logs contain the message ID, the type of the event and the error

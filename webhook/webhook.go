@@ -34,8 +34,8 @@
 // # Tests
 //
 // [github.com/seam-go/seam/seamtest.SignWebhook] signs events with any secret and
-// timestamp. A seamtest.Server delivers webhooks itself. Tests can control the time
-// with [testing/synctest].
+// timestamp. A seamtest.Server delivers webhooks for deleted sessions. Tests can
+// control the time with [testing/synctest].
 //
 // See https://docs.seam.co/latest/developer-tools/webhooks.
 package webhook
@@ -55,7 +55,7 @@ import (
 
 // Errors for use with [errors.Is].
 var (
-	// ErrInvalidSecret means that a secret passed to NewVerifier is malformed.
+	// ErrInvalidSecret means that a secret is missing, malformed or too short.
 	ErrInvalidSecret = errors.New("webhook: invalid secret")
 	// ErrInvalidHeaders means that the ID, the timestamp or the signature header is
 	// missing, repeated or malformed.
@@ -138,8 +138,8 @@ func (v *Verifier) Parse(r *http.Request) (Event, error) {
 	return v.verify(body, signed)
 }
 
-// Verify verifies a delivery and returns its event. The body must be unchanged, byte
-// for byte. The names in header must be canonical, as [http.Header.Set] writes them.
+// Verify verifies a delivery and returns its event. body must be the exact bytes of the
+// request. The names in header must be canonical, as [http.Header.Set] writes them.
 //
 // If verification fails, the error matches [ErrInvalidHeaders], [ErrInvalidTimestamp]
 // or [ErrInvalidSignature]. If the delivery is from Seam but its body is not a valid

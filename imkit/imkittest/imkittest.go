@@ -10,13 +10,13 @@
 // The server follows the API's documentation. Where that is silent, it behaves as
 // follows, and IMKIT may differ:
 //
-//   - For an unknown client or token, no token is revoked, and the response has no error.
+//   - An unknown client or token is not an error. No token is revoked.
 //   - An expired token can be revoked.
 //   - A wrong API key is rejected with status 401 and RC 401.
 //   - A malformed body is rejected with status 400 and RC 400.
 //
-// The server cannot inject faults. To test failures, pass a Transport that fails to
-// [imkit.WithHTTPClient].
+// The server cannot inject faults. To test failures, pass [imkit.WithHTTPClient] an
+// http.Client with a failing Transport.
 package imkittest
 
 import (
@@ -100,8 +100,8 @@ func NewServer(tb TB) *Server {
 // Client returns a client of the server. It calls tb.Fatalf if [imkit.NewClient]
 // returns an error.
 //
-// Client also works in a testing/synctest bubble. There, a Transport from
-// [imkit.WithHTTPClient] cannot connect to the server.
+// Client also works in a testing/synctest bubble. There, [imkit.WithHTTPClient]
+// bypasses the in-memory connection.
 func (s *Server) Client(tb TB, opts ...imkit.Option) *imkit.Client {
 	tb.Helper()
 	opts = append([]imkit.Option{imkit.WithHTTPClient(s.http.Client)}, opts...)
@@ -146,7 +146,7 @@ type Request struct {
 }
 
 // Requests returns all requests to revoke tokens that the server has received, in order.
-// They include rejected requests. Header and Body must not be modified.
+// They include rejected requests. The Header and Body of a Request must not be modified.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
