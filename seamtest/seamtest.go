@@ -26,12 +26,10 @@
 //		…
 //	})
 //
-// A server that is started in a bubble does not use the network. Its URL is unusable:
-// only clients from [Server.Client] in the same bubble can connect to it. Receive
-// webhooks with [Server.AddWebhookHandler]. Sessions expire on the bubble's clock,
-// for example during time.Sleep.
-//
-// Outside a bubble, use [Server.Advance] to expire sessions.
+// A server that is started in a bubble does not use the network. Only clients from
+// [Server.Client] in the same bubble can connect to it. Receive webhooks with
+// [Server.AddWebhookHandler]. Sessions expire on the bubble's clock, for example during
+// time.Sleep. Outside a bubble, use [Server.Advance] to expire sessions.
 //
 // # Behavior
 //
