@@ -11,8 +11,7 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// ErrInvalidParams matches the errors for arguments that this package rejects
-// without sending a request.
+// ErrInvalidParams means that an argument or option is invalid. No request was sent.
 var ErrInvalidParams = errors.New("imkit: invalid parameters")
 
 // invalid is an error that matches [ErrInvalidParams]. Its text says only what is
@@ -22,22 +21,22 @@ type invalid string
 func (e invalid) Error() string        { return string(e) }
 func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 
-// Error is a response that did not confirm the revocation: one with a non-2xx
-// status, with an RC other than 0, without the list of revoked tokens, or one
-// that was cut short. If the context ends while a response is read or before a
-// retry, the error describes that response and also matches ctx.Err().
+// Error reports a response that does not confirm the revocation: one with a non-2xx
+// status, with an RC other than 0, without the list of revoked tokens, or truncated.
+// The tokens may have been revoked nevertheless. If the context ends while a response
+// is read, or during the delay before a retry, the error also matches the context's
+// error.
 //
-// Error returns one line that is safe to log. The call's API key, token and client
-// ID and all JWTs are replaced by REDACTED, also where the server escaped them for
-// JSON, a URL or HTML. They are not recognized if they are incomplete, written in
-// another case, or encoded as base64 or hex. A client ID of fewer than 6 bytes is
-// replaced only as a whole word.
+// The error text is one line. In the text and in Message, REDACTED replaces the API
+// key, token and IMKIT client ID of the call, and everything that looks like a JWT.
+// Their JSON, URL and HTML escapes are recognized. Other encodings, such as base64, and
+// other spellings, such as upper case, are not.
 type Error struct {
-	StatusCode int    // HTTP status
-	Code       int    // the response's RC, or 0 if there is none
-	Message    string // the response's RM, truncated to 200 bytes; empty if the body is not IMKIT's
+	StatusCode int    // HTTP status of the response
+	Code       int    // RC of the response, or 0
+	Message    string // RM of the response, up to 200 bytes; empty if the body is not IMKIT's
 
-	// RetryAfter is the wait that the server asked for, or 0.
+	// RetryAfter is the Retry-After of a response with status 429 or 503, or 0.
 	RetryAfter time.Duration
 	// Attempts is the number of requests sent.
 	Attempts int
@@ -45,7 +44,7 @@ type Error struct {
 	err error
 }
 
-// Error describes the request and the response in one line.
+// Error describes the request and what is wrong with the response, in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "imkit: DELETE %s: %d", path, e.StatusCode)
@@ -67,6 +66,6 @@ func (e *Error) Error() string {
 	return b.String() + transport.AttemptsNote(e.Attempts)
 }
 
-// Unwrap returns the reason why the response could not be read or retried, or nil
-// if the response itself reports the failure.
+// Unwrap returns the error of reading or decoding the response, or of the context. It
+// returns nil if the status or RC is the only error.
 func (e *Error) Unwrap() error { return e.err }

@@ -12,7 +12,7 @@ import (
 
 // Sign a user out of one device.
 func ExampleTokensService_Revoke() {
-	srv, err := imkittest.Start() // instead of the real server
+	srv, err := imkittest.Start() // a fake server
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func ExampleTokensService_Revoke() {
 
 // Sign a user out everywhere.
 func ExampleTokensService_RevokeAll() {
-	srv, err := imkittest.Start() // instead of the real server
+	srv, err := imkittest.Start() // a fake server
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func ExampleTokensService_RevokeAll() {
 }
 
 func ExampleError() {
-	srv, err := imkittest.Start() // instead of the real server
+	srv, err := imkittest.Start() // a fake server
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -75,10 +75,10 @@ func ExampleError() {
 	case errors.Is(err, imkit.ErrInvalidParams):
 		fmt.Println("invalid arguments, nothing was sent:", err)
 	case errors.As(err, &apiErr):
-		fmt.Println("refused by IMKIT:", apiErr.Code, apiErr.Message)
+		fmt.Println("rejected by IMKIT:", apiErr.Code, apiErr.Message)
 	case err != nil:
 		fmt.Println("no response:", err)
 	}
 	srv.Close()
-	// Output: refused by IMKIT: 401 Unauthorized
+	// Output: rejected by IMKIT: 401 Unauthorized
 }

@@ -147,7 +147,7 @@ var faults = []struct {
 		name:    "null token",
 		attempt: answers(200, `{"RC": 0, "result": {"data": [{"token": "a"}, null]}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: response has a token without its text",
+		text:    "200 OK: response has a token without a value",
 	},
 	{
 		name:    "empty 200",

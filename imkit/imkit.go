@@ -1,8 +1,6 @@
-// Package imkit revokes access tokens of IMKIT, a chat service whose users, called
-// clients, sign in with such tokens.
+// Package imkit revokes access tokens of the IMKIT chat service.
 //
-// The API revokes one token of a client or all of them. Use it on servers only,
-// since its key can revoke the tokens of every client.
+// IMKIT calls its users clients. An IMKIT client ID identifies one of them.
 //
 //	client, err := imkit.NewClient(os.Getenv("IMKIT_ENDPOINT"), os.Getenv("IMKIT_API_KEY"))
 //	if err != nil {
@@ -10,32 +8,40 @@
 //	}
 //	revoked, err := client.Tokens.RevokeAll(ctx, user.IMKITClientID)
 //
+// The API key can revoke every token. Keep it on the server.
+//
 // # Errors
 //
-// Any response with a non-2xx status, with an RC other than 0, or without the
-// revoked tokens is an [*Error]. Arguments that cannot be right are rejected with
-// [ErrInvalidParams], and no request is sent. Any other error means that the last
-// attempt got no response; [errors.Is] and [errors.As] find its cause, such as
-// [context.DeadlineExceeded] or a [net.OpError].
+// A non-2xx response is returned as an [*Error]. So is a 2xx response whose RC field,
+// IMKIT's result code, is not 0, and one that is truncated or lacks the list of revoked
+// tokens. Invalid arguments are rejected before a request is sent, with an error that
+// matches [ErrInvalidParams]. Any other error means that no response was received.
+// [errors.Is] and [errors.As] find its cause, such as [context.DeadlineExceeded] or a
+// [net.OpError].
 //
-// # Retries
+// # Retries and idempotency
 //
-// Both operations are safe to repeat. A request is sent up to three times. It is
-// retried after a connection error, a timeout, a truncated response, status 429,
-// and status 5xx except 501. Backoff and Retry-After are handled as in package
-// [github.com/seam-go/seam]. Each attempt may take 30 seconds, or the Timeout of
-// the http.Client given to [WithHTTPClient]. Use the context to bound the whole
-// call.
+// [TokensService.Revoke] and [TokensService.RevokeAll] are idempotent. A call makes up
+// to three attempts, of up to 30 seconds each (see [WithHTTPClient]). It is
+// retried after any transient failure: a failed or lost connection, a timeout, a
+// truncated response, status 429, and status 5xx except 501. Unknown hosts and invalid
+// TLS certificates are not transient. The delay before a retry is that of package
+// [github.com/seam-go/seam]. To limit a call as a whole, use its context.
 //
-// If a response is lost, its retry finds the tokens already revoked. The call then
-// returns fewer tokens than it revoked, or none.
+// If a response is lost, the retry may return fewer tokens than were revoked, or none.
 //
 // # Secrets
 //
-// Errors, logs and URLs contain neither the API key nor tokens, and logs contain
-// no client IDs. Printing a [Client] does not show its key. Printing or marshaling
-// a [Token] does not show its text. Redirects are not followed. Plain http is
-// rejected for hosts other than loopback, unless [WithInsecureHTTP] allows it.
+// The errors and logs of this package contain no API key, tokens or IMKIT client IDs.
+// URLs contain the IMKIT client ID, which proxies may log. Formatting a [Client] with
+// fmt or slog omits its API key. Formatting or marshaling a [Token] omits its value.
+//
+// Redirects are not followed, but returned as an [*Error]. Plain http is rejected
+// except for loopback, unless [WithInsecureHTTP] allows it.
+//
+// # Tests
+//
+// Package [github.com/seam-go/seam/imkit/imkittest] provides a fake IMKIT server.
 package imkit
 
 import (
@@ -48,16 +54,17 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// Client calls the IMKIT API. Create one with [NewClient]. It is immutable and
-// safe for concurrent use.
+// Client is a client for the IMKIT API. Create one with [NewClient]. It is immutable
+// and safe for concurrent use.
 type Client struct {
-	// Tokens has the operations on tokens.
+	// Tokens provides the methods for access tokens.
 	Tokens *TokensService
 }
 
-// NewClient returns a client for the API at endpoint, an absolute URL that may have
-// a path. It sends no request, so it does not detect a wrong key. Its errors match
-// [ErrInvalidParams] and never quote the key.
+// NewClient returns a client. endpoint is the base URL of the API, such as
+// https://imkit.example.com, and may have a path. NewClient does not contact the server,
+// so it does not detect an API key that the server rejects. Its errors match
+// [ErrInvalidParams] and do not contain the API key.
 func NewClient(endpoint, apiKey string, opts ...Option) (*Client, error) {
 	cfg := config{apiKey: apiKey, transport: transport.DefaultTransport(), timeout: transport.DefaultTimeout}
 	var plainHTTP bool
@@ -80,13 +87,13 @@ func NewClient(endpoint, apiKey string, opts ...Option) (*Client, error) {
 	return &Client{Tokens: &TokensService{func() config { return cfg }}}, nil
 }
 
-// Option configures a [Client]. [NewClient] returns an error for an invalid one.
-// An Option may be reused and is safe for concurrent use.
+// Option configures a [Client]. An invalid option makes [NewClient] return an error.
+// Options can be reused and shared between goroutines.
 type Option func(*config) (problem string)
 
-// WithHTTPClient sends requests through client.Transport, which may be of any type.
-// A positive client.Timeout limits each attempt. Other fields of client, such as
-// its redirect policy and cookie jar, are ignored. The client is not modified.
+// WithHTTPClient uses client.Transport, which may be of any type. If it is nil,
+// [http.DefaultTransport] is used. A positive client.Timeout limits each attempt,
+// instead of 30 seconds. CheckRedirect and Jar are ignored, and client is not modified.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) string {
 		if client == nil {
@@ -102,9 +109,11 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// WithLogger logs each attempt at level Debug, or Warn if a retry follows. Logs
-// contain neither secrets nor client IDs. By default, or if logger is nil, nothing
-// is logged.
+// WithLogger logs each attempt, without secrets or IMKIT client IDs. An attempt that is
+// followed by a retry is logged at [slog.LevelWarn]. The last attempt is logged at
+// [slog.LevelDebug], even if it failed, since the call returns its error. The
+// attributes are named operation, attempt, status, duration, retry_in and error. By
+// default, and if logger is nil, nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) string {
 		c.logger = logger
@@ -112,8 +121,8 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithInsecureHTTP allows plain http to hosts other than loopback. The API key and
-// all tokens then cross the network unencrypted.
+// WithInsecureHTTP allows plain http for an endpoint that is not loopback. The API key
+// and all tokens are then sent unencrypted.
 func WithInsecureHTTP() Option {
 	return func(c *config) string {
 		c.insecureHTTP = true

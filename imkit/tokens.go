@@ -21,30 +21,30 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// TokensService has the operations on tokens. It is the Tokens field of a
-// [Client] and safe for concurrent use.
+// TokensService provides the methods for access tokens. Use the Tokens field of a
+// [Client]. It is safe for concurrent use.
 //
-// Pass client IDs unescaped; they are escaped in the URL. A proxy in front of the
-// server may decode and rewrite the path, and so reach the tokens of another
-// client. Client IDs that this could happen to are rejected: those with a
-// backslash, a semicolon, a question mark, a number sign, a control character or a
-// percent escape, and those with an empty path segment or one that is "." or "..".
+// IMKIT client IDs are escaped in the URL; pass them unescaped. A proxy might rewrite
+// some IDs to the ID of another client, so these are rejected: IDs that contain \, ;, ?,
+// #, a percent escape such as %2F or a control character, and IDs with an empty, "." or
+// ".." path segment. Blank IDs and invalid UTF-8 are rejected too.
+//
+// The package documentation describes the errors that all methods return.
 type TokensService struct {
-	// config contains the API key. Printers, dumpers and diffs cannot look into a
+	// config contains the API key. Code that prints by reflection cannot look into a
 	// func.
 	config func() config
 }
 
-// Revoke revokes one token of a client. It returns the tokens that the server
-// reports as revoked: none if the client does not have this token. A blank token
-// is rejected, because the server could take it for all tokens; use
-// [TokensService.RevokeAll] for that.
+// Revoke revokes one token of the client with the given IMKIT client ID. It returns the
+// tokens that the server reports as revoked, or none if the client does not have the
+// token. token must not be blank; use [TokensService.RevokeAll] to revoke all tokens.
 //
-// If a proxy drops the body of the DELETE request, the server revokes all tokens
-// of the client, and they are returned.
+// Warning: If a proxy drops the body of the DELETE request, Revoke has the effect of
+// RevokeAll. Check the returned tokens.
 //
-// Revoke is safe to repeat. After a lost response it may return no token although
-// it revoked one.
+// Revoke is idempotent. If a response is lost, a retry may return no token although
+// the token was revoked.
 //
 // See https://docs.imkit.io/en/user/user-token/revoke-token/.
 func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]Token, error) {
@@ -54,12 +54,12 @@ func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]T
 	return s.config().revoke(ctx, "Revoke", clientID, token)
 }
 
-// RevokeAll revokes all tokens of a client, which signs it out everywhere, and
-// returns them.
+// RevokeAll revokes all tokens of the client with the given IMKIT client ID, and returns
+// them. It signs the client out everywhere. If the response exceeds 4 MiB, RevokeAll
+// returns an [*Error], although the tokens were revoked.
 //
-// RevokeAll is safe to repeat, but a repeated call also revokes tokens issued in
-// the meantime. After a lost response the returned list may be incomplete. A list
-// of more than 4 MiB is an [*Error] although its tokens are revoked.
+// RevokeAll is idempotent. A retry also revokes tokens issued since the first attempt.
+// If a response is lost, the returned list may be incomplete.
 //
 // See https://docs.imkit.io/en/user/user-token/revoke-token/.
 func (s *TokensService) RevokeAll(ctx context.Context, clientID string) ([]Token, error) {
@@ -70,8 +70,8 @@ const path = "/admin/clients/:client-id/token"
 
 var percentEscape = regexp.MustCompile("%[0-9A-Fa-f]{2}")
 
-// clientIDProblem says why a proxy could turn the path of a client into that of
-// another one, or returns the empty string.
+// clientIDProblem returns why an IMKIT client ID is invalid, or the empty string. It
+// rejects IDs that a proxy might rewrite to the ID of another client.
 func clientIDProblem(id string) string {
 	if problem := transport.StringProblem("the client ID", id); problem != "" {
 		return problem
@@ -148,8 +148,8 @@ type response struct {
 	RC     int    `json:"RC"`
 	RM     string `json:"RM"`
 	Result struct {
-		// Tokens are decoded one by one, so that the memory needed is bounded by the
-		// length of the body.
+		// Tokens are decoded one by one, so that the length of the body limits the
+		// memory.
 		Data []json.RawMessage `json:"data"`
 	} `json:"result"`
 
@@ -167,7 +167,7 @@ func decode(body io.Reader) (r response, err error) {
 		r.RC = 0
 		return r, cmp.Or(err, errors.New("response has no RC"))
 	case r.RC != 0:
-		return r, nil // RM says what is wrong, whatever the rest looks like
+		return r, nil // the RM describes the failure, even if the rest is malformed
 	case err != nil:
 		return r, err
 	case r.Result.Data == nil:
@@ -183,7 +183,7 @@ func decode(body io.Reader) (r response, err error) {
 			ExpirationDateMS timestamp `json:"expirationDateMS"`
 		}
 		if err := json.Unmarshal(data, &token); err != nil || token.Token == "" {
-			return r, errors.New("response has a token without its text")
+			return r, errors.New("response has a token without a value")
 		}
 		expires := token.ExpirationDate
 		if expires.IsZero() {
@@ -194,9 +194,9 @@ func decode(body io.Reader) (r response, err error) {
 	return r, nil
 }
 
-// timestamp is a time in RFC 3339 or in milliseconds since the epoch. A malformed one
-// is zero rather than an error, which would hide that the token was revoked. So is one
-// outside of the years 0 to 9999, which [time.Time.MarshalJSON] rejects.
+// timestamp is a time in RFC 3339 or in milliseconds since the epoch. A malformed time
+// is decoded as zero, since an error would hide that the token was revoked. So is a time
+// outside the years 0 to 9999, which [time.Time.MarshalJSON] rejects.
 type timestamp struct{ time.Time }
 
 func (t *timestamp) UnmarshalJSON(value []byte) error {
@@ -216,20 +216,19 @@ func (t *timestamp) UnmarshalJSON(value []byte) error {
 
 // Token is an access token that was revoked.
 //
-// Packages fmt and log/slog and [encoding/json.Marshal] show REDACTED in place of
-// its text; read the field Token to get it. Three ways of printing ignore this:
-// the fmt verbs %w, which go vet reports, and %p; package fmt with a Token in an
-// unexported field of another struct; and libraries that print any value by
+// Formatted with package fmt or log/slog, or encoded with [encoding/json.Marshal], it
+// shows REDACTED in place of its value. The value still appears in package fmt with %p
+// or %w, for unexported fields of other types, and in libraries that print by
 // reflection.
 type Token struct {
-	Token     string    `json:"token"` // the text, often a JWT
-	CreatedAt time.Time `json:"createdAt"`
-	UpdatedAt time.Time `json:"updatedAt"`
-	ExpiresAt time.Time `json:"expirationDate"` // the time it would have expired; zero if unknown
+	Token     string    `json:"token"`          // value of the token, often a JWT
+	CreatedAt time.Time `json:"createdAt"`      // zero if unknown
+	UpdatedAt time.Time `json:"updatedAt"`      // zero if unknown
+	ExpiresAt time.Time `json:"expirationDate"` // when it would have expired; zero if unknown
 }
 
-// redactedToken is a token whose text is masked. It has no methods, so it is
-// printed as a plain struct.
+// redactedToken is a token without its value. It has no methods, so it is printed as a
+// plain struct.
 type redactedToken Token
 
 func (t Token) redacted() redactedToken {
@@ -239,12 +238,12 @@ func (t Token) redacted() redactedToken {
 	return redactedToken(t)
 }
 
-// Format implements [fmt.Formatter]. It prints the token without its text.
+// Format implements [fmt.Formatter]. It omits the value of the token.
 func (t Token) Format(state fmt.State, verb rune) { redact.Format(state, verb, t.redacted()) }
 
-// LogValue implements [slog.LogValuer]. It logs the token without its text.
+// LogValue implements [slog.LogValuer]. It omits the value of the token.
 func (t Token) LogValue() slog.Value { return slog.AnyValue(t.redacted()) }
 
-// MarshalJSON implements [encoding/json.Marshaler]. It encodes the token without
-// its text.
+// MarshalJSON implements [encoding/json.Marshaler]. It omits the value of the
+// token.
 func (t Token) MarshalJSON() ([]byte, error) { return json.Marshal(t.redacted()) }

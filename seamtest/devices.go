@@ -11,7 +11,7 @@ import (
 	"strconv"
 )
 
-// device is a device as the API encodes it. All are locks.
+// device is a lock as the API encodes it.
 type device struct {
 	DeviceID                    string            `json:"device_id"`
 	DeviceType                  string            `json:"device_type"`
@@ -31,7 +31,7 @@ type device struct {
 	CanProgramOnlineAccessCodes bool              `json:"can_program_online_access_codes"`
 }
 
-// properties are those of a lock.
+// properties are the properties of a lock.
 type properties struct {
 	Name         string            `json:"name"`
 	Appearance   map[string]string `json:"appearance"`
@@ -41,7 +41,7 @@ type properties struct {
 	Locked       bool              `json:"locked"`
 }
 
-// deviceTypes are those that Seam's fake server accepts, in its groups.
+// deviceTypes are the device types that Seam's fake server accepts, in its groups.
 var deviceTypes = [][]string{
 	{"august_lock", "schlage_lock", "yale_lock", "smartthings_lock"},
 	{"nest_thermostat", "ecobee_thermostat"},
@@ -49,9 +49,9 @@ var deviceTypes = [][]string{
 	{"ios_phone", "android_phone"},
 }
 
-// AddDevice adds a lock to a connected account of the first workspace and returns
-// its device ID. /devices/list lists it for the workspace, and for each client
-// session with access to the account, which also counts it in its DeviceCount.
+// AddDevice adds a lock to a connected account of the first workspace and returns its
+// device ID. connectedAccountID may be any string. Client sessions with access to the
+// account can list the lock. Their DeviceCount includes it.
 func (s *Server) AddDevice(connectedAccountID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,17 +86,17 @@ func (s *Server) AddDevice(connectedAccountID string) string {
 	return added.DeviceID
 }
 
-// reaches reports whether the session has access to the device.
-func (s *session) reaches(d *device) bool {
+// canAccess reports whether the session has access to the device.
+func (s *session) canAccess(d *device) bool {
 	return s.WorkspaceID == d.WorkspaceID && slices.Contains(s.ConnectedAccountIDs, d.ConnectedAccountID)
 }
 
-// listDevices lists the devices of the caller's workspace or, to a client session
-// token, those that its session has access to.
+// listDevices lists the devices of the caller's workspace. With a client session
+// token, it lists the devices that the session can access.
 func (s *Server) listDevices(c call) (any, error) {
 	found := []*device{}
 	for _, d := range s.devices {
-		if d.WorkspaceID == c.workspaceID && (c.session == nil || c.session.reaches(d)) &&
+		if d.WorkspaceID == c.workspaceID && (c.session == nil || c.session.canAccess(d)) &&
 			c.params.allows("device_ids", d.DeviceID) &&
 			c.params.allows("connected_account_id", d.ConnectedAccountID) &&
 			c.params.allows("connected_account_ids", d.ConnectedAccountID) &&
@@ -138,16 +138,16 @@ func (s *Server) listDevices(c call) (any, error) {
 	return map[string]any{"devices": found[first:end], "pagination": pagination, "ok": true}, nil
 }
 
-// pageCursor is where a page begins. It is of use only with the same params.
+// pageCursor identifies the first device of a page.
 type pageCursor struct {
-	Query    string `json:"query"`
+	Query    string `json:"query"` // hash of the other params
 	DeviceID string `json:"device_id"`
 }
 
 func hash(query url.Values) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(query.Encode()))) }
 
-// allows reports whether the filter of that name, a string or a list, is not set
-// or has the value.
+// allows reports whether a value matches the filter with that name, which is a string
+// or a list. A filter that is not set matches every value.
 func (p params) allows(name, value string) bool {
 	switch filter := p[name].(type) {
 	case string:
@@ -159,7 +159,7 @@ func (p params) allows(name, value string) bool {
 	}
 }
 
-// query encodes the filters and the limit for the URL of another page.
+// query encodes the filters and the limit for the URL of the next page.
 func (p params) query() url.Values {
 	query := url.Values{}
 	for name, value := range p {

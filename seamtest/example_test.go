@@ -18,8 +18,8 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-// signIn is a handler of a backend. It gives a user's browser the token with which
-// it can call Seam.
+// signIn returns a handler of a backend. It responds with a client session token for
+// the user's browser.
 func signIn(client *seam.Client) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		session, err := client.ClientSessions.GetOrCreate(r.Context(), seam.ClientSessionGetOrCreateParams{
@@ -47,7 +47,7 @@ func (t *test) end() {
 	}
 }
 
-// visit sends the handler the request of a user's browser.
+// visit calls the handler with a request of a user's browser.
 func visit(handler http.HandlerFunc, user string) *httptest.ResponseRecorder {
 	page := httptest.NewRecorder()
 	handler(page, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/signin?user="+user, http.NoBody))
@@ -69,7 +69,7 @@ func Example() {
 	// /client_sessions/get_or_create {"user_identifier_key":"jane_doe"}
 }
 
-// Test what a backend does when Seam fails once, and when it keeps failing.
+// Test a backend while Seam fails once, and while it keeps failing.
 func ExampleServer_Fail() {
 	var t test // in your own test, use its *testing.T
 	defer t.end()
@@ -214,7 +214,7 @@ func ExampleServer_AddWebhook() {
 	// response 204
 }
 
-// Test what a receiver does with an event of any type.
+// Test a receiver of webhooks with an event of any type.
 func ExampleSignWebhook() {
 	const secret = "whsec_c29tZSBzZWNyZXQgb2YgdGhlIHRlc3Rz"
 	verifier, err := webhook.NewVerifier(secret)

@@ -8,44 +8,46 @@ import (
 	"time"
 )
 
-// Fault makes requests fail. Set exactly one of Status, Reset, Cut and Stall, or
-// set Delay alone. Delay can also be combined with one of the others.
+// Fault makes requests fail. Set exactly one of Status, Reset, Cut and Stall. Delay
+// may be added, or set alone.
 type Fault struct {
-	// Path limits the fault to requests for one path, such as
-	// /client_sessions/get. If it is empty, the fault is for all paths.
+	// Path limits the fault to requests with this path, such as
+	// /client_sessions/get. An empty Path matches every request.
 	Path string
 	// Match limits the fault to requests for which it returns true, such as those
-	// of one user. If it is nil, the fault is for all requests. Match must not
-	// change the request. It is called in goroutines of the server, possibly
-	// several at once, and may call methods of the server.
+	// of one user. A nil Match matches every request. Match must not modify the
+	// request. It may be called concurrently, and may call methods of the server.
 	Match func(Request) bool
-	// Times is the number of requests that the fault is for. If it is 0, the fault
-	// lasts until [Server.ClearFaults].
+	// Times limits the number of requests affected. 0 means no limit.
 	Times int
-	// TakesEffect makes the server carry out the request and lose only the
-	// response. Otherwise the request has no effect.
+	// TakesEffect makes the server process the request, so that only its response
+	// is lost. Without it, the request is not processed. A request with Delay alone
+	// is always processed.
 	TakesEffect bool
 
-	Delay  time.Duration // waits first
-	Status int           // responds with this status, Header and Body
-	Header http.Header
-	Body   string
-	Reset  bool // resets the connection
-	Cut    bool // closes the connection in the middle of the response body
-	Stall  bool // stops in the middle of the response body and keeps the connection open
+	Delay  time.Duration // delay before the request is processed or fails
+	Status int           // status of the response, from 200 to 599
+	Header http.Header   // header of the response; requires Status
+	Body   string        // body of the response; requires Status
+	Reset  bool          // resets the connection instead of responding
+
+	// Cut closes the connection in the middle of the response body. If the request
+	// is not processed, its response is {"ok":true}.
+	Cut bool
+	// Stall stops in the middle of the response body, as for Cut, until the client
+	// disconnects or the server is closed.
+	Stall bool
 }
 
-// Fail adds a fault. If several faults are for a request, the one added first is
-// used. CORS preflights never fail.
-//
-// Fail panics if the fault is invalid or its Path is unknown: no request would
-// fail, and the test would pass without testing anything.
+// Fail adds a fault. If several faults match a request, the one added first is used.
+// CORS preflights never fail. Fail panics if the fault is invalid, or if the server
+// does not implement its Path.
 func (s *Server) Fail(fault Fault) {
 	if _, known := endpoints[fault.Path]; fault.Path != "" && !known {
-		panic(fmt.Sprintf("seamtest: Fail: unknown path %q; use one that the server has, such as /client_sessions/get", fault.Path))
+		panic(fmt.Sprintf("seamtest: Fail: unknown path %q; use one that the server implements, such as /client_sessions/get", fault.Path))
 	}
 	if fault.Status == 0 && (fault.Header != nil || fault.Body != "") {
-		panic("seamtest: Fail: Header and Body need a Status")
+		panic("seamtest: Fail: Header and Body require Status")
 	}
 	if fault.Status != 0 && (fault.Status < 200 || fault.Status > 599) {
 		panic(fmt.Sprintf("seamtest: Fail: invalid Status %d; use 200 to 599", fault.Status))
@@ -73,16 +75,16 @@ func (f *Fault) onlyDelays() bool {
 	return f.Delay > 0 && f.Status == 0 && !f.Reset && !f.Cut && !f.Stall
 }
 
-// ClearFaults removes all faults. Requests that a fault has already delayed or
-// stalled are not released.
+// ClearFaults removes all faults. Requests that are already delayed or stalled remain
+// so.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
 }
 
-// nextFault returns the fault for a request and counts it as used, or returns
-// nil. It calls Match without holding mu.
+// nextFault returns the fault for a request and counts it as used. It returns nil if
+// there is none. It calls Match without holding mu.
 func (s *Server) nextFault(r Request) *Fault {
 	s.mu.Lock()
 	faults := slices.Clone(s.faults)
@@ -96,7 +98,7 @@ func (s *Server) nextFault(r Request) *Fault {
 }
 
 // use counts a fault as used. It returns false if the fault was used up or removed
-// in the meantime.
+// since.
 func (s *Server) use(fault *Fault) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,8 +114,7 @@ func (s *Server) use(fault *Fault) bool {
 	return true
 }
 
-// respond fails the request. status and body are what the response would have
-// been.
+// respond fails the request. Cut and Stall send a part of body, with status.
 func (f *Fault) respond(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	switch {
 	case f.Status != 0:
@@ -137,8 +138,7 @@ func (f *Fault) respond(w http.ResponseWriter, r *http.Request, status int, body
 	panic(http.ErrAbortHandler)
 }
 
-// pause waits for d. It ends the handler if the client or the server closes the
-// connection first.
+// pause waits for d. It aborts the handler if the request is canceled first.
 func pause(r *http.Request, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

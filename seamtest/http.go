@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// maxRequestBody is the limit of a request's body in bytes.
+// maxRequestBody limits the body of a request, in bytes.
 const maxRequestBody = 1 << 20
 
-// endpoint is what the API has at a path.
+// endpoint is an endpoint of the API.
 type endpoint struct {
 	methods     []string
-	credentials []credential // that it accepts
+	credentials []credential // accepted credentials
 	fields      []field
 	do          func(*Server, call) (any, error)
 }
@@ -28,7 +28,7 @@ var (
 	toCreate       = []credential{apiKey, personalAccessToken, publishableKey}
 )
 
-// endpoints are those of the API, in the order of its documentation.
+// endpoints holds the endpoints by path, in the order of the API's documentation.
 var endpoints = map[string]endpoint{
 	"/client_sessions/create": {
 		methods:     []string{http.MethodPost, http.MethodPut},
@@ -167,7 +167,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	allow(w.Header(), r.Header.Get("Origin"))
 	w.Header().Set("Seam-Request-Id", id)
 	if r.Method == http.MethodOptions {
-		return // a preflight is answered by the header alone
+		return // a preflight needs no body
 	}
 	fault := s.nextFault(request)
 	if fault != nil && fault.Delay > 0 {
@@ -191,7 +191,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	text, err := json.Marshal(response)
 	if err != nil {
-		panic(err) // responses have only types that can be encoded
+		panic(err) // all responses can be encoded
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if fault != nil {
@@ -229,8 +229,8 @@ func (s *Server) handle(r *http.Request, body []byte) (any, error) {
 	return endpoint.do(s, call{who, r.Method, params})
 }
 
-// read reads the params of a GET or DELETE request from the query, and of others
-// from the body.
+// read reads the params of GET and DELETE requests from the query, and those of other
+// requests from the body.
 func read(r *http.Request, body []byte, fields []field) (params, error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
 		return validate(fromQuery(r.URL.Query(), fields), fields)
@@ -251,7 +251,7 @@ func read(r *http.Request, body []byte, fields []field) (params, error) {
 	return validate(value, fields)
 }
 
-// allow sets the CORS header, which lets pages of any origin use the API.
+// allow sets the CORS headers that let pages of any origin use the API.
 func allow(header http.Header, origin string) {
 	if origin == "" {
 		origin = "*"
@@ -265,7 +265,7 @@ func allow(header http.Header, origin string) {
 	header.Set("Access-Control-Allow-Credentials", "true")
 }
 
-// write sends a response. A client may have closed the connection.
+// write sends a response. It ignores errors, since the client may have disconnected.
 func write(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body)

@@ -1,10 +1,4 @@
-// Package seamtest provides a Seam API server that runs in a test or program,
-// without an account.
-//
-// A [Server] has all endpoints of client sessions. It accepts each method and
-// encoding that the API accepts, so browsers and Seam's SDKs for other languages
-// can use it too. It also has /connect_webviews/create, /connect_webviews/get and
-// /devices/list.
+// Package seamtest provides a fake Seam server for tests. It needs no Seam account.
 //
 //	func TestSignIn(t *testing.T) {
 //		srv := seamtest.NewServer(t)
@@ -13,8 +7,12 @@
 //		…
 //	}
 //
-// The server also delivers webhooks for deleted sessions: see
-// [Server.AddWebhook]. [SignWebhook] signs any other event.
+// A [Server] implements the endpoints for client sessions. It also implements
+// /connect_webviews/create, /connect_webviews/get and /devices/list. Browsers and Seam's
+// SDKs for other languages can use it too.
+//
+// [Server.Fail] makes requests fail. [Server.AddWebhook] delivers webhooks for deleted
+// sessions. [SignWebhook] signs an event of any type.
 //
 // # Time
 //
@@ -29,20 +27,19 @@
 //	})
 //
 // A server that is started in a bubble does not use the network. Only clients from
-// [Server.Client] can reach it, and only in the same bubble. Its URL cannot be used.
-// Receive webhooks with [Server.AddWebhookHandler]. The server uses the bubble's
-// clock, so sessions expire during time.Sleep.
+// [Server.Client] in the same bubble can connect to it. Receive webhooks with
+// [Server.AddWebhookHandler]. Sessions expire on the bubble's clock, for example during
+// time.Sleep. Outside a bubble, use [Server.Advance] to expire sessions.
 //
 // # Behavior
 //
-// The server follows the API's documentation and Seam's own fake server. Where
-// those say nothing:
+// The server follows the API's documentation and Seam's own fake server. Where they
+// are silent, it behaves as follows, and Seam may differ:
 //
-//   - A revoked session cannot be found, but can be revoked again and deleted.
-//   - An expired session can be found, but its token is rejected.
-//   - A user identifier key whose session was revoked or has expired can be used
-//     for a new session.
-//   - A session expires after one year unless the request says otherwise.
+//   - A session expires after one year, unless the request sets expires_at.
+//   - A revoked session is not found, but can be revoked again and deleted.
+//   - An expired session is found, but its token is rejected.
+//   - A user whose session was revoked or has expired can get a new one.
 package seamtest
 
 import (
@@ -58,31 +55,30 @@ import (
 	"github.com/seam-go/seam/internal/loopback"
 )
 
-// TB is the part of [testing.TB] that this package uses.
+// TB is the part of [testing.TB] that this package uses. It exists so that this
+// package does not import testing.
 type TB interface {
 	Helper()
 	Cleanup(func())
 	Fatalf(format string, args ...any)
 }
 
-// Workspace holds the credentials for one workspace of a [Server]. A workspace
-// cannot see the sessions, connect webviews and devices of another.
+// Workspace holds the credentials for a workspace of a [Server]. A workspace cannot
+// access the sessions, Connect Webviews and devices of another workspace.
 type Workspace struct {
-	WorkspaceID         string
-	APIKey              string
-	PublishableKey      string // creates sessions without access to anything; allows nothing else
-	PersonalAccessToken string // is used together with the WorkspaceID
+	WorkspaceID         string // ID of the workspace
+	APIKey              string // has full access to the workspace
+	PublishableKey      string // can only create sessions that have access to nothing
+	PersonalAccessToken string // like APIKey; requires WorkspaceID
 	WebhookSecret       string // signs webhooks, which only the first workspace sends
 }
 
-// Server is a Seam API server. Its methods are safe for concurrent use.
+// Server is a fake Seam server. Its methods are safe for concurrent use.
 type Server struct {
-	// URL is the address of the server on this machine's loopback, for
-	// [seam.WithEndpoint], browsers and other processes. In a testing/synctest
-	// bubble there is no such address: seam.NewClient and net/http return an error
-	// for this URL.
+	// URL is the base URL of the server, on loopback, for [seam.WithEndpoint],
+	// browsers and other processes. It is unusable in a testing/synctest bubble.
 	URL       string
-	Workspace // the first workspace; see NewWorkspace
+	Workspace // the first workspace; NewWorkspace adds others
 
 	http    *loopback.Server
 	running sync.WaitGroup // deliveries
@@ -93,22 +89,22 @@ type Server struct {
 	created    int // number of sessions created so far
 	webviews   []*connectWebview
 	devices    []*device
-	ahead      time.Duration // of the real clock
+	ahead      time.Duration // of time.Now
 	requests   []Request
 	faults     []*Fault
 
-	closing    context.Context // ends with Close, as deliveries do
+	closing    context.Context // canceled by Close; parent of all deliveries
 	close      context.CancelFunc
 	webhooks   []hook
 	events     int       // number of events sent so far
-	messages   []message // still to be delivered
+	messages   []message // pending
 	delivering bool
 	delivered  *sync.Cond // signaled when delivering becomes false
 	deliveries []Delivery
 }
 
-// Start starts a server for a program. Call Close to stop it. Tests use
-// [NewServer]. Start returns an error if it cannot listen on loopback.
+// Start starts a server. The caller must call Close. In tests, use [NewServer]. Start
+// returns an error if it cannot listen on loopback.
 func Start() (*Server, error) {
 	s := &Server{}
 	s.Workspace = s.NewWorkspace()
@@ -128,8 +124,8 @@ func Start() (*Server, error) {
 	return s, nil
 }
 
-// NewServer starts a server for a test and closes it when the test ends. It calls
-// tb.Fatalf if the server cannot start.
+// NewServer starts a server and closes it when the test ends. It calls tb.Fatalf if
+// the server cannot start.
 func NewServer(tb TB) *Server {
 	tb.Helper()
 	s, err := Start()
@@ -140,12 +136,12 @@ func NewServer(tb TB) *Server {
 	return s
 }
 
-// Client returns a client of the server. It authenticates with the APIKey unless
-// opts have another credential. Client calls tb.Fatalf if [seam.NewClient] returns
-// an error.
+// Client returns a client of the server. It authenticates with the server's APIKey,
+// unless opts set a credential. Client calls tb.Fatalf if [seam.NewClient] returns an
+// error.
 //
-// In a testing/synctest bubble do not use [seam.WithHTTPClient]: the client must use
-// the http.Client of the server, which needs no network.
+// In a testing/synctest bubble, do not use [seam.WithHTTPClient]: it would bypass the
+// in-memory connection.
 func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	client, err := seam.NewClient(append([]seam.Option{
@@ -159,11 +155,10 @@ func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 	return client
 }
 
-// Close stops the server. It closes all connections, ends deliveries and returns
-// when the server's goroutines have ended, including those that run a handler from
-// AddWebhookHandler. The contexts of their requests are canceled. Close may be
-// called more than once. A server that was started in a testing/synctest bubble must
-// be closed in that bubble.
+// Close stops the server, cancels pending deliveries and waits for its goroutines.
+// It cancels the requests to handlers of [Server.AddWebhookHandler] and waits for
+// them too. Close may be called more than once. A server that was started in a
+// testing/synctest bubble must be closed in that bubble.
 func (s *Server) Close() {
 	s.http.Close()
 	s.close()
@@ -195,25 +190,27 @@ func (s *Server) NewWorkspace() Workspace {
 	return workspace
 }
 
-// Advance moves the server's clock forward by d, so that sessions expire. After
-// Advance(2*time.Hour), a session created to expire in one hour has already
-// expired. The clock of the test does not move.
+// Advance moves the server's clock forward by d, or back if d is negative. After
+// Advance(2*time.Hour), a session that was created to expire in one hour has
+// expired. [time.Now] is not affected.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ahead += d
 }
 
-// Request is a request that the server received, which may be a CORS preflight.
+// Request is a request that the server received.
 type Request struct {
-	Method string
-	Path   string
-	Query  string // encoded, without the question mark
-	Header http.Header
-	Body   []byte // up to 1 MiB
+	Method string      // such as POST
+	Path   string      // such as /client_sessions/get
+	Query  string      // encoded, without the question mark
+	Header http.Header // as received
+	Body   []byte      // as received, but at most 1 MiB
 }
 
-// Requests returns the requests that the server has received, in order.
+// Requests returns all requests that the server has received, in order. They include
+// failed requests, CORS preflights and the requests of all workspaces. The Header and
+// Body of a Request must not be modified.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

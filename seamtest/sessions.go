@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// session is a client session as the API encodes it. It does not use the type of
-// package seam, so that tests with this server notice mistakes in that type.
+// session is a client session as the API encodes it. It is not a seam.ClientSession,
+// so that tests find mistakes in that type.
 type session struct {
 	ClientSessionID     string   `json:"client_session_id"`
 	ConnectWebviewIDs   []string `json:"connect_webview_ids"`
@@ -36,7 +36,7 @@ func (s *session) hasKey(key string) bool {
 	return key != "" && s.UserIdentifierKey != nil && *s.UserIdentifierKey == key
 }
 
-// identify sets the user identity, which also has a deprecated name.
+// identify sets the user identity, also under its deprecated name.
 func (s *session) identify(identity string) {
 	if identity != "" {
 		s.UserIdentityID, s.UserIdentityIDs = identity, []string{identity}
@@ -66,8 +66,8 @@ func unauthorized(kind, message string) (caller, error) {
 	return caller{}, &refusal{status: http.StatusUnauthorized, Type: kind, Message: message}
 }
 
-// authenticate returns the sender of a request to an endpoint that accepts the
-// credentials.
+// authenticate returns the sender of a request to an endpoint that accepts the given
+// kinds of credentials.
 func (s *Server) authenticate(header http.Header, accepted []credential) (caller, error) {
 	authorization := header.Get("Authorization")
 	token, _ := strings.CutPrefix(authorization, "Bearer ")
@@ -144,8 +144,7 @@ func (s *Server) byClientSessionToken(token string) (caller, error) {
 
 func (s *Server) now() time.Time { return time.Now().Add(s.ahead) }
 
-// find returns the sessions of the caller's workspace that match and are not
-// revoked.
+// find returns the sessions of the caller's workspace that match and were not revoked.
 func (s *Server) find(who caller, match func(*session) bool) []*session {
 	var found []*session
 	for _, session := range s.sessions {
@@ -175,8 +174,8 @@ func (s *Server) live(who caller, match func(*session) bool) *session {
 	return found[len(found)-1]
 }
 
-// mayCreate returns an error if a publishable key is not allowed to create the
-// session.
+// mayCreate returns an error if the caller has a publishable key that is not allowed
+// to create the session.
 func (c call) mayCreate() error {
 	switch {
 	case c.by != publishableKey:
@@ -323,7 +322,7 @@ func (s *Server) delete(c call) (any, error) {
 	return map[string]any{"ok": true}, nil
 }
 
-// index returns the index of the session with the ID in the params, which may be
+// index returns the index of the session with the ID in the params. The session may be
 // revoked.
 func (s *Server) index(c call) (int, error) {
 	i := slices.IndexFunc(s.sessions, func(session *session) bool {
@@ -335,12 +334,12 @@ func (s *Server) index(c call) (int, error) {
 	return i, nil
 }
 
-// view returns a copy of the session for a response, which is encoded without
+// view returns a copy of the session for a response. The response is encoded without
 // holding mu.
 func (s *Server) view(of *session) *session {
 	view := *of
 	for _, d := range s.devices {
-		if of.reaches(d) {
+		if of.canAccess(d) {
 			view.DeviceCount++
 		}
 	}
@@ -351,7 +350,8 @@ func (s *Server) response(of *session) any {
 	return map[string]any{"client_session": s.view(of), "ok": true}
 }
 
-// union returns a new slice with the items of both and no duplicates of more.
+// union returns a new slice with the items of have, followed by those of more that are
+// not in it yet.
 func union(have, more []string) []string {
 	all := append([]string{}, have...)
 	for _, id := range more {
@@ -369,8 +369,7 @@ func sameSet(a, b []string) bool {
 
 func timestamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// scramble returns the random-looking part of a secret, which is the same in each
-// run.
+// scramble returns the random-looking part of a secret. It is the same in each run.
 func scramble(what string, n int) string {
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %d", what, n)))[:32]
 }

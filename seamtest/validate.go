@@ -17,9 +17,8 @@ type field struct {
 	name     string
 	kind     kind
 	required bool
-	// oneOf has the values that a text or list may have, if not all are valid. In
-	// more than one group they are a union in the API's schema, which has error
-	// messages of its own.
+	// oneOf has the valid values of a text or list, or is nil if all are valid.
+	// Several groups are a union in the API's schema, with other error messages.
 	oneOf [][]string
 }
 
@@ -27,11 +26,11 @@ type kind int
 
 const (
 	text     kind = iota
-	nonEmpty      // a text of at least one character
-	list          // of texts
+	nonEmpty      // a string of at least one character
+	list          // of strings
 	flag
 	dateTime // in UTC
-	positive // an integer; a text is converted
+	positive // an integer; other types are converted
 	cursor   // base64 or null
 )
 
@@ -59,7 +58,8 @@ func (p params) optional(name string) *string {
 	return nil
 }
 
-// identity returns the user identity, which also has a deprecated name.
+// identity returns the user identity, which may have been sent under its deprecated
+// name.
 func (p params) identity() string {
 	if old := p.list("user_identity_ids"); len(old) > 0 {
 		return old[0]
@@ -67,7 +67,7 @@ func (p params) identity() string {
 	return p.text("user_identity_id")
 }
 
-// fromQuery converts the query of a URL to what a JSON body would decode to.
+// fromQuery converts the query of a URL to the value that a JSON body would have.
 func fromQuery(query url.Values, fields []field) map[string]any {
 	values := map[string]any{}
 	for _, field := range fields {
@@ -134,7 +134,7 @@ func validate(value any, fields []field) (params, error) {
 	return checked, nil
 }
 
-// check returns the value of a field as the type that params has for its kind.
+// check validates the value of a field and converts it to the type for its kind.
 func (f field) check(sent any) (any, []issue) {
 	wrong := func(messages ...string) (any, []issue) {
 		var issues []issue
@@ -206,7 +206,7 @@ func (f field) check(sent any) (any, []issue) {
 	return text, nil
 }
 
-// text checks a text or an item of a list of texts.
+// text validates a string, or an item of a list of strings.
 func (f field) text(sent any, path ...string) (string, []issue) {
 	text, ok := sent.(string)
 	if f.oneOf == nil {
@@ -256,7 +256,7 @@ func number(sent any) float64 {
 	return math.NaN()
 }
 
-// invalidInput returns the refusal for some issues, which it also has as a tree.
+// invalidInput returns the refusal for the issues. Its ValidationErrors are a tree.
 func invalidInput(issues []issue) error {
 	texts := make([]string, len(issues))
 	root := map[string]any{"_errors": []string{}}
@@ -282,8 +282,7 @@ func invalidInput(issues []issue) error {
 	return &refusal{status: http.StatusBadRequest, Type: "invalid_input", Message: message, ValidationErrors: root}
 }
 
-// typeOf returns the name that the API's messages have for the type of a JSON
-// value.
+// typeOf returns the name of a JSON value's type in the API's messages.
 func typeOf(value any) string {
 	switch value.(type) {
 	case nil:

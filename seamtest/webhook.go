@@ -19,18 +19,17 @@ import (
 )
 
 const (
-	deliveryAttempts = 8                // as many as Seam makes
+	deliveryAttempts = 8                // as many as Seam makes for each event
 	deliveryTimeout  = 15 * time.Second // for each attempt
 )
 
-// SignWebhook returns the header that Seam sends with a webhook: the message ID, the
-// time of sending, and a signature of these and body that is made with secret. Send
-// the header and body to a receiver, or pass them to a webhook.Verifier. When Seam
-// sends an event again, the message ID is the same.
+// SignWebhook returns the Svix-Id, Svix-Timestamp, Svix-Signature and Content-Type
+// headers of a webhook with the given message ID, time and body, signed with secret.
+// Seam uses the same message ID in all attempts to deliver an event.
 //
-// To test what a receiver rejects, sign with another secret, time or body. The secret
-// may be shorter than webhook.NewVerifier allows. SignWebhook panics if secret is not
-// base64, with or without whsec_ in front.
+// To test rejection, use a wrong secret, time or body. The secret may be shorter than
+// webhook.NewVerifier allows. SignWebhook panics if the secret is not base64, after an
+// optional whsec_.
 func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Header {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {
@@ -53,7 +52,7 @@ type hook struct {
 	close  func()
 }
 
-// message is an event that is to be delivered to a receiver.
+// message is an event to be delivered to a receiver.
 type message struct {
 	hook
 	secret string
@@ -63,24 +62,26 @@ type message struct {
 
 // Delivery is one attempt to deliver an event.
 type Delivery struct {
-	URL    string
-	Header http.Header // signed anew for each attempt, see SignWebhook
-	Body   []byte
+	URL    string      // address of the webhook
+	Header http.Header // see SignWebhook; each attempt has its own timestamp and signature
+	Body   []byte      // JSON of the event
 
-	StatusCode int   // of the receiver's response; 0 if there was none
-	Err        error // why there was no response
+	StatusCode int   // 0 if no response was received
+	Err        error // why no response was received, or nil
 }
 
-// AddWebhook makes the server send the events of its first workspace to address,
-// which must be an http URL. There is one type of event, client_session.deleted.
-// Events are signed with [Workspace.WebhookSecret].
+// AddWebhook registers a webhook at address, an http URL, for the events of the first
+// workspace. The only type of event is client_session.deleted. Events are signed with
+// [Workspace.WebhookSecret] and the time of [time.Now], which [Server.Advance] does
+// not affect.
 //
-// Events are delivered in order and one at a time. Requests to the API do not wait
-// for that. If the receiver does not respond with a 2xx status within 15 seconds,
-// the server sends the event again at once, up to eight times in all. It does not
-// follow redirects. [Server.Advance] does not change the time in the signature.
+// Delivery is asynchronous. Events are delivered one at a time, so a slow receiver
+// also delays the other webhooks. The server makes up to eight attempts to deliver an
+// event, until it receives a 2xx response. Each attempt may take 15 seconds. The
+// server retries at once, while Seam waits for seconds to hours. Redirects are not
+// followed.
 //
-// AddWebhook panics if address is not such a URL. It also panics in a
+// AddWebhook panics if address is not an http URL with a host. It also panics in a
 // testing/synctest bubble, which has no network: use AddWebhookHandler there.
 func (s *Server) AddWebhook(address string) {
 	if s.http.InMemory {
@@ -89,10 +90,9 @@ func (s *Server) AddWebhook(address string) {
 	s.addWebhook(hook{url: address, close: func() {}})
 }
 
-// AddWebhookHandler is like [Server.AddWebhook], but the requests go to handler
-// without a network, whatever the host of address. Use it in testing/synctest
-// bubbles. A handler that serves several paths needs the path of its webhooks in
-// address, as in http://localhost/webhooks.
+// AddWebhookHandler is like [Server.AddWebhook], but sends the requests to handler in
+// memory. Requests use the host and path of address, such as
+// http://localhost/webhooks. AddWebhookHandler also works in testing/synctest bubbles.
 func (s *Server) AddWebhookHandler(address string, handler http.Handler) {
 	receiver := loopback.StartInMemory(&http.Server{Handler: handler})
 	s.addWebhook(hook{address, *receiver.Client, receiver.Close})
@@ -104,7 +104,7 @@ func (s *Server) addWebhook(h hook) {
 		panic(fmt.Sprintf("seamtest: cannot deliver webhooks to %q; use an http URL with a host", h.url))
 	}
 	if h.client.Transport == nil {
-		h.client.Transport = &http.Transport{DisableKeepAlives: true} // so that no connection is left
+		h.client.Transport = &http.Transport{DisableKeepAlives: true} // leaves no connection open
 	}
 	h.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	h.client.Timeout = deliveryTimeout
@@ -113,10 +113,10 @@ func (s *Server) addWebhook(h hook) {
 	s.webhooks = append(s.webhooks, h)
 }
 
-// Deliveries returns all attempts to deliver events, in order. It waits until no
-// event is left to deliver, which takes up to two minutes for each event that a
-// receiver does not respond to. Close ends that wait. A receiver must not call
-// Deliveries, as it would wait for itself.
+// Deliveries waits for pending deliveries and returns all attempts, in order. It waits
+// up to two minutes for each event of each webhook. [Server.Close] ends the wait.
+// The Header and Body of a Delivery must not be modified. A webhook handler must not
+// call Deliveries, since it would wait for itself.
 func (s *Server) Deliveries() []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +126,7 @@ func (s *Server) Deliveries() []Delivery {
 	return slices.Clone(s.deliveries)
 }
 
-// sendDeleted queues the event for a deleted session. The caller holds mu.
+// sendDeleted queues the event for a deleted session. The caller must hold mu.
 func (s *Server) sendDeleted(deleted *session) {
 	if deleted.WorkspaceID != s.WorkspaceID {
 		return
@@ -153,7 +153,7 @@ func (s *Server) sendDeleted(deleted *session) {
 	}
 }
 
-// deliver delivers the queued messages, until there are none or the server closes.
+// deliver delivers the queued messages until there are none or the server is closed.
 func (s *Server) deliver() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

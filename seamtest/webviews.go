@@ -28,7 +28,7 @@ type connectWebview struct {
 	WaitForDeviceCreation         bool              `json:"wait_for_device_creation"`
 }
 
-// providers are those that Seam's fake server accepts.
+// providers are the providers that Seam's fake server accepts.
 var providers = []string{
 	"akuvox", "august", "avigilon_alta", "brivo", "butterflymx", "schlage", "smartthings", "yale", "genie", "doorking",
 	"salto", "lockly", "ttlock", "linear", "noiseaware", "nuki", "seam_relay_admin", "igloo", "kwikset", "minut", "my_2n",
@@ -37,7 +37,7 @@ var providers = []string{
 
 var errNoWebview = &refusal{status: http.StatusNotFound, Type: "connect_webview_not_found", Message: "Connect webview not found"}
 
-// createWebview creates a Connect Webview. Nobody ever completes it.
+// createWebview creates a Connect Webview, which stays pending.
 func (s *Server) createWebview(c call) (any, error) {
 	id := fmt.Sprintf("00000000-0000-4000-a000-%012d", len(s.webviews)+1)
 	added := &connectWebview{
@@ -68,8 +68,8 @@ func (s *Server) createWebview(c call) (any, error) {
 	return map[string]any{"connect_webview": added, "ok": true}, nil
 }
 
-// getWebview returns a Connect Webview of the caller's workspace or, to a client
-// session token, of its session.
+// getWebview returns a Connect Webview of the caller's workspace. With a client session
+// token, it returns only those that the session can use.
 func (s *Server) getWebview(c call) (any, error) {
 	for _, webview := range s.webviews {
 		if webview.ConnectWebviewID == c.params.text("connect_webview_id") && webview.WorkspaceID == c.workspaceID &&

@@ -10,37 +10,35 @@ import (
 )
 
 // EventTypeClientSessionDeleted is the [Event.EventType] for a deleted client
-// session. Seam sends no event for a session that is revoked or expires.
+// session. Seam sends no event for a session that was revoked or has expired.
 const EventTypeClientSessionDeleted = "client_session.deleted"
 
-// Event is an event in a Seam workspace. Fields that Event lacks are in the JSON
-// returned by [Event.Raw].
+// Event is an event in a Seam workspace. [Event.Raw] returns its complete JSON. To read
+// the fields of other types of events, such as lock.locked, decode that.
 //
-// This JSON can contain secrets, such as access codes. Packages fmt and log/slog do
-// not show it. [encoding/json.Marshal] includes it, so that an Event can be put into
-// a queue; [encoding/json.Unmarshal] restores the Event. Other encodings, such as
-// encoding/gob, lose it. Loggers that encode a value as JSON show it: slog's JSON
-// handler does so for an Event in a slice, map or struct.
+// Raw may contain secrets, such as access codes. Formatted with package fmt or
+// log/slog, an Event shows REDACTED in its place. [encoding/json.Marshal] includes it,
+// so that an Event can be put into a queue. So does the JSON handler of log/slog for an
+// Event inside a slice, map or struct. Other encodings, such as encoding/gob, lose it.
 //
 // See https://docs.seam.co/latest/api/events.
 type Event struct {
-	// MessageID is the same in each attempt to deliver an event, including those
-	// requested in the Seam console. Use it to recognize an event that was handled
-	// before.
+	// MessageID is the same in all attempts to deliver an event, including manual
+	// resends. Use it to deduplicate events.
 	MessageID string
 
-	EventID     string    // Seam's ID of the event
+	EventID     string    // ID of the event in Seam's API
 	EventType   string    // such as client_session.deleted
-	WorkspaceID string    // the workspace of the event
+	WorkspaceID string    // may be empty
 	CreatedAt   time.Time // when Seam created the event; zero if missing or malformed
 	OccurredAt  time.Time // when it happened; zero if missing or malformed
 
-	EventDescription string // a sentence for people; may be empty
+	EventDescription string // human-readable description; may be empty
 
-	// ClientSessionDeleted is nil for events of another type.
+	// ClientSessionDeleted is nil for events of other types.
 	ClientSessionDeleted *ClientSessionDeleted
 
-	raw *string // a pointer, since package fmt prints what a string contains
+	raw *string // a pointer, so that package fmt does not print the text
 }
 
 // ClientSessionDeleted has the fields of an [EventTypeClientSessionDeleted] event.
@@ -48,10 +46,9 @@ type ClientSessionDeleted struct {
 	ClientSessionID string // never empty
 }
 
-// Raw returns the JSON of the event as received, or nil if the Event was not made
-// from a delivery. The caller may modify the returned bytes. If the Event was
-// restored by [encoding/json.Unmarshal], the JSON may have other spaces and escapes
-// than received.
+// Raw returns a copy of the event's JSON as received, or nil if the Event was not
+// decoded from a delivery. After encoding with [encoding/json.Marshal] and decoding,
+// the JSON may differ in whitespace and escapes.
 func (e Event) Raw() json.RawMessage {
 	if e.raw == nil {
 		return nil
@@ -59,7 +56,7 @@ func (e Event) Raw() json.RawMessage {
 	return json.RawMessage(*e.raw)
 }
 
-// newEvent decodes a verified body. It ignores optional fields of the wrong type.
+// newEvent decodes a verified body. Optional fields of the wrong type are zero.
 func newEvent(messageID string, body []byte) (Event, error) {
 	invalid := func(why string) (Event, error) {
 		return Event{}, fmt.Errorf("%w: message %s %s", ErrInvalidEvent, messageID, why)
@@ -101,7 +98,7 @@ func newEvent(messageID string, body []byte) (Event, error) {
 	return event, nil
 }
 
-// fields has the fields of an event and none of its methods.
+// fields has the fields of an Event without its methods.
 type fields Event
 
 // encoded is the JSON encoding of an event.
@@ -114,8 +111,9 @@ type encoded struct {
 // [Event.Raw].
 func (e Event) MarshalJSON() ([]byte, error) { return json.Marshal(encoded{fields(e), e.Raw()}) }
 
-// UnmarshalJSON implements [encoding/json.Unmarshaler]. It decodes what
-// [Event.MarshalJSON] returns, not the body of a webhook; see [Verifier.Verify].
+// UnmarshalJSON implements [encoding/json.Unmarshaler]. It decodes the encoding of
+// [Event.MarshalJSON] and does not verify it. To decode a delivery, use
+// [Verifier.Verify].
 func (e *Event) UnmarshalJSON(text []byte) error {
 	if string(text) == "null" {
 		return nil // by convention
@@ -131,7 +129,7 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// printedEvent is what package fmt and loggers print.
+// printedEvent is the form of an Event that packages fmt and log/slog print.
 type printedEvent struct {
 	MessageID, EventID, EventType, EventDescription, WorkspaceID string
 	CreatedAt, OccurredAt                                        time.Time
@@ -149,8 +147,8 @@ func (e Event) printed() printedEvent {
 	return p
 }
 
-// Format implements [fmt.Formatter]. It prints the event without its raw JSON.
+// Format implements [fmt.Formatter]. It omits Raw.
 func (e Event) Format(state fmt.State, verb rune) { redact.Format(state, verb, e.printed()) }
 
-// LogValue implements [slog.LogValuer]. It logs the event without its raw JSON.
+// LogValue implements [slog.LogValuer]. It omits Raw.
 func (e Event) LogValue() slog.Value { return slog.AnyValue(e.printed()) }

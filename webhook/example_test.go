@@ -19,7 +19,7 @@ import (
 // In a program, read the secret from the environment.
 const exampleSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
 
-// deliver sends an event as Seam does, and prints the status of the response.
+// deliver delivers an event as Seam does and prints the status of the response.
 func deliver(receiver http.Handler, messageID, body string) {
 	req := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(body)) //nolint:noctx // no client sends it
 	req.Header = seamtest.SignWebhook(exampleSecret, messageID, time.Now(), []byte(body))
@@ -43,7 +43,7 @@ func ExampleVerifier_Handler() {
 			return nil
 		}
 		if deleted := event.ClientSessionDeleted; deleted != nil {
-			fmt.Println("deleted:", deleted.ClientSessionID) // return an error to have it delivered again
+			fmt.Println("deleted:", deleted.ClientSessionID) // after an error, Seam retries
 		}
 		handled[event.MessageID] = true
 		return nil
@@ -58,7 +58,7 @@ func ExampleVerifier_Handler() {
 	// 204
 }
 
-// Respond to deliveries in a handler of your own.
+// Verify deliveries in your own handler.
 func ExampleVerifier_Parse() {
 	verifier, err := webhook.NewVerifier(exampleSecret)
 	if err != nil {
@@ -68,7 +68,7 @@ func ExampleVerifier_Parse() {
 		event, err := verifier.Parse(r)
 		switch {
 		case errors.Is(err, webhook.ErrInvalidEvent):
-			fmt.Println(err) // a 2xx status stops further attempts
+			fmt.Println(err) // a 2xx response stops retries
 		case err != nil:
 			w.WriteHeader(http.StatusBadRequest)
 		default:

@@ -11,33 +11,34 @@ import (
 var errMethod = errors.New("webhook: method is not POST")
 
 // Handler returns a handler that verifies each delivery and calls handle with its
-// event. Seam may deliver an event more than once, even after a 2xx response. Deduplicate
-// on MessageID or make handle safe to repeat.
+// event. Seam may deliver an event more than once, even after a 2xx response.
+// Deduplicate by MessageID, or make handle idempotent.
 //
-// The status of the response decides whether Seam delivers the event again:
+// The status of the response decides whether Seam retries:
 //
-//	delivery                           status  delivered again
-//	handle returns nil                 204     no
-//	handle returns an error            500     yes
-//	handle returns ErrInvalidEvent     204     no, since it would fail again
-//	handle panics                      none    yes
-//	signed, but not a usable event     204     no, since it would fail again
-//	invalid signature, time or header  400     yes, since the secret here may be wrong
-//	body cut short                     400     yes
-//	body longer than 1 MiB             413     yes, although it will fail again
-//	method other than POST             405     Seam sends no such request
+//	delivery                               status  retried
+//	handle returns nil                     204     no
+//	handle returns an error                500     yes
+//	handle returns ErrInvalidEvent         204     no
+//	handle panics                          none    yes
+//	valid signature, invalid event         204     no
+//	invalid signature, timestamp, headers  400     yes, since the secret may be misconfigured
+//	truncated body                         400     yes
+//	body longer than 1 MiB                 413     yes
+//	method other than POST                 405     no
 //
-// Responses have no body. Every failure in the table is logged: at level Warn if
-// anyone could have sent the request, at level Error otherwise. Panics are logged by
-// [http.Server] instead. If logger is nil, nothing is logged.
+// To stop retries, handle may return an error that matches [ErrInvalidEvent]. handle
+// must return within 15 seconds; queue longer work. After that, Seam closes the
+// connection, which cancels ctx, and retries. handle may be called concurrently.
 //
-// Seam waits 15 seconds for a response. It then closes the connection, which
-// cancels the context passed to handle. Put longer work into a queue. To limit the
-// time for reading a request, set ReadTimeout of the [http.Server].
+// Failures of verified deliveries are logged at [slog.LevelError], others at
+// [slog.LevelWarn]. Logs contain the message ID, the type of the event and the error
+// of handle, but no secret and no other data of the event. Panics are logged by
+// [http.Server] only. If logger is nil, nothing is logged.
 //
-// Handler panics if handle is nil. The handler is safe for concurrent use if handle
-// is.
-func (v *Verifier) Handler(handle func(context.Context, Event) error, logger *slog.Logger) http.Handler {
+// Responses have no body. To limit the time for reading a request, set ReadTimeout of
+// the [http.Server]. Handler panics if handle is nil.
+func (v *Verifier) Handler(handle func(ctx context.Context, event Event) error, logger *slog.Logger) http.Handler {
 	if handle == nil {
 		panic("webhook: Handler: handle is nil")
 	}

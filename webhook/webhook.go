@@ -1,5 +1,4 @@
-// Package webhook receives the webhooks that Seam sends, and verifies that Seam sent
-// them.
+// Package webhook verifies and decodes webhooks sent by Seam.
 //
 //	verifier, err := webhook.NewVerifier(os.Getenv("SEAM_WEBHOOK_SECRET"))
 //	if err != nil {
@@ -7,36 +6,36 @@
 //	}
 //	http.Handle("POST /webhooks", verifier.Handler(func(ctx context.Context, event webhook.Event) error {
 //		if deleted := event.ClientSessionDeleted; deleted != nil {
-//			return sessions.Drop(ctx, deleted.ClientSessionID)
+//			log.Print("deleted: ", deleted.ClientSessionID)
 //		}
 //		return nil // ignore other events
 //	}, slog.Default()))
 //
-// To use a handler of your own, call [Verifier.Parse] in it, or [Verifier.Verify] if
-// it has read the body already.
+// In your own handler, use [Verifier.Parse], or [Verifier.Verify] if the body has
+// already been read.
 //
 // # Delivery
 //
-// Seam delivers each event at least once and in no particular order. If it does not
-// receive a 2xx response within 15 seconds, it tries again, up to eight times in
-// about 28 hours. All attempts have the same [Event.MessageID].
+// Seam makes up to eight attempts to deliver an event, over about 28 hours, until it
+// receives a 2xx response. Each attempt may take 15 seconds. Events may arrive in any
+// order, and more than once. All attempts have the same [Event.MessageID].
 //
 // # Verification
 //
-// A delivery has three headers: a message ID, a timestamp, and one or more signatures
-// of the message ID, the timestamp and the body. Their names begin with Svix-, or with
-// Webhook- as in the Standard Webhooks specification. If a request has any of the
-// Svix- headers, its Webhook- headers are ignored.
+// Each delivery carries the headers Svix-Id, Svix-Timestamp and Svix-Signature, or the
+// headers Webhook-Id, Webhook-Timestamp and Webhook-Signature of the Standard Webhooks
+// specification. If a request has any of the Svix- headers, its Webhook- headers are
+// ignored.
 //
-// A delivery is accepted if one of its signatures matches one of the secrets and its
-// timestamp differs from the clock by at most five minutes. A captured delivery can
-// be replayed during this time; deduplicate on MessageID.
+// A delivery is accepted if one of its signatures was made with one of the secrets,
+// and its timestamp differs from the clock by at most five minutes. A captured
+// delivery can be replayed within that window, so deduplicate by MessageID.
 //
 // # Tests
 //
 // [github.com/seam-go/seam/seamtest.SignWebhook] signs events with any secret and
-// timestamp, and a seamtest.Server delivers events of its own. Tests can set the
-// clock with [testing/synctest].
+// timestamp. A seamtest.Server delivers webhooks for deleted sessions. Tests can
+// control the time with [testing/synctest].
 //
 // See https://docs.seam.co/latest/developer-tools/webhooks.
 package webhook
@@ -54,23 +53,24 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// Errors of this package, to be compared with [errors.Is].
+// Errors for use with [errors.Is].
 var (
-	// ErrInvalidSecret means that a secret given to NewVerifier is malformed.
+	// ErrInvalidSecret means that a secret is missing, malformed or too short.
 	ErrInvalidSecret = errors.New("webhook: invalid secret")
-	// ErrInvalidHeaders means that a header is missing, repeated or malformed.
+	// ErrInvalidHeaders means that the ID, the timestamp or the signature header is
+	// missing, repeated or malformed.
 	ErrInvalidHeaders = errors.New("webhook: invalid headers")
 	// ErrInvalidTimestamp means that the timestamp is malformed or differs from
 	// the clock by more than five minutes.
 	ErrInvalidTimestamp = errors.New("webhook: invalid timestamp")
-	// ErrInvalidSignature means that no signature is valid: the delivery was not
-	// signed with a known secret, or was changed afterwards.
+	// ErrInvalidSignature means that no signature of the delivery was made with one
+	// of the secrets for this body.
 	ErrInvalidSignature = errors.New("webhook: invalid signature")
 	// ErrBodyTooLarge means that the body is longer than 1 MiB.
 	ErrBodyTooLarge = errors.New("webhook: body too large")
-	// ErrInvalidEvent means that the signature is valid but the body is not a
-	// usable event. Further attempts will have the same body, so respond with a
-	// 2xx status to stop them.
+	// ErrInvalidEvent means that the signature is valid but the body is not a valid
+	// event. A retry would have the same body. Respond with a 2xx status to stop
+	// retries, as Verifier.Handler does.
 	ErrInvalidEvent = errors.New("webhook: invalid event")
 )
 
@@ -83,19 +83,17 @@ const (
 // Verifier verifies webhooks. Create one with [NewVerifier]. It is immutable and safe
 // for concurrent use.
 type Verifier struct {
-	// keys returns secrets. Printers, dumpers and diffs cannot look into a func.
+	// keys returns the secrets. Code that prints by reflection cannot look into a func.
 	keys func() []*standardwebhooks.Webhook
 }
 
 // NewVerifier returns a verifier that accepts signatures made with any of secrets.
-// The Seam console shows the secret of each webhook: whsec_ followed by base64.
-//
-// One secret is enough for one webhook. For some time after a rotation Seam signs with
-// both the old and the new secret. Pass both if you need more time, and pass all
-// secrets if several webhooks share a URL.
+// The Seam console shows the secret of each webhook: whsec_ followed by base64. Pass
+// the old and the new secret during a rotation, and all secrets if several webhooks
+// share a URL.
 //
 // The error matches [ErrInvalidSecret] if there is no secret, or if one is malformed
-// or has fewer than 24 bytes. It does not quote the secret.
+// or has fewer than 24 bytes after decoding. It does not quote the secret.
 func NewVerifier(secrets ...string) (*Verifier, error) {
 	if len(secrets) == 0 {
 		return nil, fmt.Errorf("%w: none given; pass the secret from the Seam console", ErrInvalidSecret)
@@ -115,19 +113,20 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 	return &Verifier{keys: func() []*standardwebhooks.Webhook { return keys }}, nil
 }
 
-// Parse reads and verifies a delivery and returns its event. It does not read the
-// body if the headers are invalid. To limit the time for reading, set ReadTimeout of
-// the [http.Server].
+// Parse reads and verifies a delivery and returns its event. It does not check the
+// method of the request. To limit the time for reading the body, set ReadTimeout of the
+// [http.Server].
 //
-// The errors are those of [Verifier.Verify], [ErrBodyTooLarge] and those of reading
-// the body.
+// Parse returns the errors of [Verifier.Verify]. The error matches [ErrBodyTooLarge] if
+// the body is longer than 1 MiB. If the body cannot be read, the error wraps the read
+// error.
 func (v *Verifier) Parse(r *http.Request) (Event, error) {
 	signed, err := readHeader(r.Header)
 	if err != nil {
 		return Event{}, err
 	}
 	var body []byte
-	if r.Body != nil { // as in a request not received by a server
+	if r.Body != nil { // nil in a request that was not received by a server
 		body, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	}
 	if err != nil {
@@ -139,14 +138,14 @@ func (v *Verifier) Parse(r *http.Request) (Event, error) {
 	return v.verify(body, signed)
 }
 
-// Verify verifies a delivery and returns its event. The body must be unchanged, byte
-// for byte. The names in header must be canonical, as [http.Header.Set] writes them.
+// Verify verifies a delivery and returns its event. body must be the exact bytes of the
+// request. The names in header must be canonical, as [http.Header.Set] writes them.
 //
-// The error matches [ErrInvalidHeaders], [ErrInvalidTimestamp] or
-// [ErrInvalidSignature] if the delivery is not from Seam or not current, and
-// [ErrInvalidEvent] if it is from Seam but not a usable event.
+// If verification fails, the error matches [ErrInvalidHeaders], [ErrInvalidTimestamp]
+// or [ErrInvalidSignature]. If the delivery is from Seam but its body is not a valid
+// event, the error matches [ErrInvalidEvent].
 //
-// Verify does not remember deliveries. It accepts a repeated one.
+// Verify does not detect replays.
 func (v *Verifier) Verify(body []byte, header http.Header) (Event, error) {
 	signed, err := readHeader(header)
 	if err != nil {
@@ -155,7 +154,7 @@ func (v *Verifier) Verify(body []byte, header http.Header) (Event, error) {
 	return v.verify(body, signed)
 }
 
-// verify checks the signatures in a header returned by readHeader.
+// verify checks the signatures in a header that was returned by readHeader.
 func (v *Verifier) verify(body []byte, signed http.Header) (Event, error) {
 	for _, key := range v.keys() {
 		if key.VerifyIgnoringTimestamp(body, signed) == nil {
@@ -165,9 +164,9 @@ func (v *Verifier) verify(body []byte, signed http.Header) (Event, error) {
 	return Event{}, fmt.Errorf("%w: none matches this body and a known secret; compare the secret with the Seam console", ErrInvalidSignature)
 }
 
-// readHeader returns the three headers of a delivery, from one of the two sets and
-// under the names that standardwebhooks expects. It rejects headers that are invalid
-// whatever the signature.
+// readHeader returns the three headers of a delivery, with the names that package
+// standardwebhooks expects. It rejects missing and malformed headers and timestamps
+// outside the tolerance.
 func readHeader(header http.Header) (http.Header, error) {
 	invalid := func(name, why string) (http.Header, error) {
 		return nil, fmt.Errorf("%w: %s %s", ErrInvalidHeaders, name, why)
@@ -199,7 +198,7 @@ func readHeader(header http.Header) (http.Header, error) {
 	// overflow.
 	sent, err := strconv.ParseInt(signed.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("%w: it is not a Unix time", ErrInvalidTimestamp)
+		return nil, fmt.Errorf("%w: not a Unix time in seconds", ErrInvalidTimestamp)
 	}
 	if now := time.Now().Unix(); sent < now-tolerance || sent > now+tolerance {
 		return nil, fmt.Errorf("%w: it differs from the clock by more than five minutes; synchronize the clock", ErrInvalidTimestamp)

@@ -13,17 +13,18 @@ import (
 	"time"
 )
 
-// flagName is the name of a field of params as a flag, which is its name in the API.
+// flagName returns the name of the flag for a field of params. It is the field's name in
+// the API.
 func flagName(field reflect.StructField) string {
 	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 	return name
 }
 
-// parse fills in the struct that params points to.
+// parse parses args into the struct that params points to.
 func parse(params any, args []string) error {
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	var refused error // without what package flag adds
+	var refused error // the error without the text that package flag adds
 	for field, value := range reflect.ValueOf(params).Elem().Fields() {
 		name := flagName(field)
 		set := func(text string) error {
@@ -52,7 +53,7 @@ func parse(params any, args []string) error {
 	return nil
 }
 
-// plainer is an error of package flag in the words of this program.
+// plainer rewrites an error of package flag in the words of this program.
 func plainer(err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		return errors.New("unknown flag --" + name)
@@ -63,7 +64,8 @@ func plainer(err error) error {
 	return err
 }
 
-// assign sets a field, or says what is wrong with the text.
+// assign parses text into a field. It returns what is wrong with text, or the empty
+// string.
 func assign(field reflect.Value, text string) (problem string) {
 	if strings.TrimSpace(text) == "" {
 		return "is empty"
@@ -113,7 +115,8 @@ func flagList(params any) string {
 	return b.String()
 }
 
-// inFlags is the text of an error about params, with flags in place of Go's names.
+// inFlags returns the text of an error about params, with the names of flags instead of
+// Go fields.
 func inFlags(err error, params any) string {
 	text := regexp.MustCompile(`^seam: \w+\.\w+: `).ReplaceAllString(err.Error(), "")
 	for field := range reflect.TypeOf(params).Elem().Fields() {

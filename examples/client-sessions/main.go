@@ -1,9 +1,9 @@
-// Client-sessions calls the operations on client sessions from a shell.
+// Client-sessions calls the methods for client sessions from a shell.
 //
 //	go run ./examples/client-sessions get --user_identifier_key jane_doe
 //
 // The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
-// SEAM_WORKSPACE_ID. If neither is set, the program starts a Seam server of its own.
+// SEAM_WORKSPACE_ID. If neither is set, the program starts a fake Seam server.
 package main
 
 import (
@@ -24,29 +24,29 @@ import (
 
 type service = seam.ClientSessionsService
 
-// call makes the call and returns what to print.
+// call calls the API and returns the value to print.
 type call func(context.Context, *service) (any, error)
 
 type operation struct {
 	name, about string
-	bind        func() (params any, do call) // params points to a struct that the flags set, for do
+	bind        func() (params any, do call) // params points to the struct that the flags set and do uses
 }
 
 var operations = []operation{
-	gives("create", "Make a session", (*service).Create),
-	takesID("delete", "Delete a session and its record", (*service).Delete),
-	gives("get", "Show a session, named by its ID or by its user", (*service).Get),
-	gives("get-or-create", "Show the session of a user. Make one if there is none", (*service).GetOrCreate),
-	takes("grant-access", "Give a session, named by its ID or by its user, access to more", (*service).GrantAccess),
+	gives("create", "Create a session", (*service).Create),
+	takesID("delete", "Delete a session. Its token stops working", (*service).Delete),
+	gives("get", "Show a session, by its ID or by user", (*service).Get),
+	gives("get-or-create", "Show the session of a user. Create one if there is none", (*service).GetOrCreate),
+	takes("grant-access", "Add access to a session, by its ID or by user", (*service).GrantAccess),
 	gives("list", "Show all sessions, or those that match the flags", (*service).List),
-	takesID("revoke", "Revoke a session. Its token is refused from then on", (*service).Revoke),
+	takesID("revoke", "Revoke a session. Its token stops working", (*service).Revoke),
 	{"revoke-all", "Revoke all sessions that match the flags, and show them", func() (any, call) {
 		var params seam.ClientSessionListParams
 		return &params, func(ctx context.Context, s *service) (any, error) { return s.RevokeAll(ctx, params) }
 	}},
 }
 
-// takes makes an operation that prints the response as it came.
+// takes returns an operation that prints the response as received.
 func takes[P any](name, about string, do func(*service, context.Context, P, ...seam.Option) error) operation {
 	return operation{name, about, func() (any, call) {
 		params := new(P)
@@ -80,7 +80,7 @@ func takesID(name, about string, do func(*service, context.Context, string, ...s
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run returns the exit status: 1 after an error, 2 after wrong usage.
+// run returns the exit status: 1 for an error, 2 for invalid usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	wrongUsage := func(name string, problem any, usage string) int {
 		_, _ = fmt.Fprintf(stderr, "client-sessions%s: %v\n\n%s", name, problem, usage)
@@ -136,7 +136,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// connect returns a client, and stop to call in the end.
+// connect returns a client. The caller must call stop.
 func connect(ctx context.Context, stderr io.Writer) (client *seam.Client, stop func(), err error) {
 	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN"), os.Getenv("SEAM_ENDPOINT")) != "" {
 		client, err := seam.NewClient()
@@ -164,8 +164,8 @@ func usage() string {
 "client-sessions help <operation>" lists the flags of an operation.
 
 The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
-SEAM_WORKSPACE_ID. If neither is set, each run has a Seam server of its own, with
-a session of jane_doe. The exit status is 1 after an error, 2 after wrong usage.
+SEAM_WORKSPACE_ID. If neither is set, each run starts a fake Seam server with a
+session of jane_doe. The exit status is 1 for an error, 2 for invalid usage.
 `)
 	return b.String()
 }

@@ -1,9 +1,9 @@
-// Quickstart makes a client session for a user, reads it, lists it and revokes it.
+// Quickstart creates a client session for a user, gets it, lists it and revokes it.
 //
 //	go run ./examples/quickstart
 //
 // The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
-// SEAM_WORKSPACE_ID. If neither is set, the program starts a Seam server of its own.
+// SEAM_WORKSPACE_ID. If neither is set, the program starts a fake Seam server.
 package main
 
 import (

@@ -1,13 +1,13 @@
-// Signout ends all access of one user, as after the loss of a phone. It revokes the
-// user's client sessions at Seam and tokens at IMKIT.
+// Signout ends all access of a user, for example after the loss of a phone. It revokes
+// the user's client sessions at Seam and access tokens at IMKIT.
 //
 //	go run ./examples/signout -user jane_doe
 //
 // The credential for Seam comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN
-// with SEAM_WORKSPACE_ID. IMKIT needs IMKIT_ENDPOINT and IMKIT_API_KEY. Without -user
-// the program starts servers of its own.
+// with SEAM_WORKSPACE_ID. IMKIT needs IMKIT_ENDPOINT and IMKIT_API_KEY. Without -user,
+// the program starts fake servers.
 //
-// If something could not be revoked, the exit status is 1. It is safe to run again.
+// The exit status is 1 if something could not be revoked. Signout is idempotent.
 package main
 
 import (
@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return signOut(ctx, client, other, *user, out)
 }
 
-// signOut goes on after a failure: each session and token that it revokes is one less.
+// signOut continues after a failure, so that it revokes as much as it can.
 func signOut(ctx context.Context, client *seam.Client, other *imkit.Client, user string, out io.Writer) error {
 	sessions, seamErr := client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: user})
 	for _, session := range sessions {

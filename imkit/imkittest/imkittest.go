@@ -1,4 +1,4 @@
-// Package imkittest provides an in-process IMKIT server for tests and demos.
+// Package imkittest provides a fake IMKIT server for tests.
 //
 //	func TestSignOut(t *testing.T) {
 //		srv := imkittest.NewServer(t)
@@ -7,10 +7,16 @@
 //		…
 //	}
 //
-// The server responds as the API documentation shows. Where that is silent, the
-// server decides: an unknown client or token is not an error, but nothing is
-// revoked; a wrong API key is status 401 and a malformed body status 400, both with
-// the status as RC.
+// The server follows the API's documentation. Where that is silent, it behaves as
+// follows, and IMKIT may differ:
+//
+//   - An unknown client or token is not an error. No token is revoked.
+//   - An expired token can be revoked.
+//   - A wrong API key is rejected with status 401 and RC 401.
+//   - A malformed body is rejected with status 400 and RC 400.
+//
+// The server cannot inject faults. To test failures, pass [imkit.WithHTTPClient] an
+// http.Client with a failing Transport.
 package imkittest
 
 import (
@@ -30,17 +36,19 @@ import (
 // APIKey is the only API key that a [Server] accepts.
 const APIKey = "imkittest+key/0000000000000000000000000000="
 
-// TB is the part of [testing.TB] that this package uses.
+// TB is the part of [testing.TB] that this package uses. It exists so that this
+// package does not import testing.
 type TB interface {
 	Helper()
 	Cleanup(func())
 	Fatalf(format string, args ...any)
 }
 
-// Server is an IMKIT server that listens on a loopback address. Its methods are safe
-// for concurrent use.
+// Server is a fake IMKIT server. Its methods are safe for concurrent use.
 type Server struct {
-	URL string // the endpoint for [imkit.NewClient]
+	// URL is the base URL of the server, on loopback, for [imkit.NewClient]. It is
+	// unusable in a testing/synctest bubble: use [Server.Client] there.
+	URL string
 
 	http *loopback.Server
 
@@ -50,8 +58,8 @@ type Server struct {
 	requests []Request
 }
 
-// token is an access token as the API encodes it. It does not use imkit's own type,
-// whose mistakes tests would then not find.
+// token is an access token as the API encodes it. It is not an imkit.Token, so that
+// tests find mistakes in that type.
 type token struct {
 	Token            string `json:"token"`
 	UpdatedAt        string `json:"updatedAt"`
@@ -62,8 +70,8 @@ type token struct {
 	clientID string
 }
 
-// Start starts a server on a free port. Call [Server.Close] to stop it. In tests,
-// use [NewServer].
+// Start starts a server. The caller must call Close. In tests, use [NewServer]. Start
+// returns an error if it cannot listen on loopback.
 func Start() (*Server, error) {
 	s := &Server{}
 	mux := http.NewServeMux()
@@ -77,8 +85,8 @@ func Start() (*Server, error) {
 	return s, nil
 }
 
-// NewServer starts a server that is closed when the test ends. It fails the test if
-// the server cannot listen.
+// NewServer starts a server and closes it when the test ends. It calls tb.Fatalf if
+// the server cannot start.
 func NewServer(tb TB) *Server {
 	tb.Helper()
 	s, err := Start()
@@ -89,9 +97,11 @@ func NewServer(tb TB) *Server {
 	return s
 }
 
-// Client returns a client for the server. It uses the http.Client of the server,
-// which works in a testing/synctest bubble too. Client fails the test if an option
-// is invalid.
+// Client returns a client of the server. It calls tb.Fatalf if [imkit.NewClient]
+// returns an error.
+//
+// Client also works in a testing/synctest bubble. There, [imkit.WithHTTPClient]
+// bypasses the in-memory connection.
 func (s *Server) Client(tb TB, opts ...imkit.Option) *imkit.Client {
 	tb.Helper()
 	opts = append([]imkit.Option{imkit.WithHTTPClient(s.http.Client)}, opts...)
@@ -102,12 +112,13 @@ func (s *Server) Client(tb TB, opts ...imkit.Option) *imkit.Client {
 	return client
 }
 
-// Close closes all connections and waits for the server to stop. It may be called
-// more than once.
+// Close stops the server and waits for its goroutines. It may be called more than
+// once. A server that was started in a testing/synctest bubble must be closed in that
+// bubble.
 func (s *Server) Close() { s.http.Close() }
 
-// AddToken adds a token to a client and returns its text. The token expires in a
-// week.
+// AddToken issues a token to the client with the given ID and returns it. The token
+// expires after a week.
 func (s *Server) AddToken(clientID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,12 +140,13 @@ func (s *Server) AddToken(clientID string) string {
 
 // Request is a request that the server received.
 type Request struct {
-	ClientID string // unescaped
-	Header   http.Header
-	Body     []byte
+	ClientID string      // unescaped
+	Header   http.Header // as received
+	Body     []byte      // as received, but at most 1 MiB
 }
 
-// Requests returns the requests received so far, oldest first.
+// Requests returns all requests to revoke tokens that the server has received, in order.
+// They include rejected requests. The Header and Body of a Request must not be modified.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,5 +188,5 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(response) // the client may be gone
+	_ = json.NewEncoder(w).Encode(response) // the client may have disconnected
 }
