@@ -38,9 +38,9 @@ const (
 //	401  userOf returned an error or a blank key
 //	403  the request comes from a page of another origin, see [http.CrossOriginProtection]
 //	405  the method is not POST
-//	500  Seam rejects the backend's own request, or Config.Params failed; logged
-//	503  Seam cannot be reached, has an error or limits the rate; logged. Retry-After says when
-//	     to try again, in seconds.
+//	500  Seam rejects the backend's own request, such as its API key; logged
+//	503  Seam cannot be reached, has an error or limits the rate, or anything else failed, such
+//	     as Config.Params; logged. Retry-After says when to try again, in seconds.
 //
 // userOf returns the user identifier key of whoever sent the request, from the backend's own
 // sign-in. Handler panics if it is nil. Failures are logged to [slog.Default] without tokens,
@@ -111,24 +111,21 @@ func (c *Cache) sessionUnless(r *http.Request, user, refused string) (*seam.Clie
 }
 
 func (c *Cache) answerError(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody reads an answer
-	}
 	status, wait := http.StatusServiceUnavailable, retryAfter
-	apiErr, ok := errors.AsType[*seam.APIError](err)
-	switch {
-	case errors.Is(err, seam.ErrRateLimited), errors.Is(err, seam.ErrServer):
-		if apiErr.RetryAfter > 0 {
-			wait = apiErr.RetryAfter
+	if apiErr, ok := errors.AsType[*seam.APIError](err); ok {
+		wait = max(wait, apiErr.RetryAfter)
+		if apiErr.StatusCode/100 == 4 && apiErr.StatusCode != http.StatusTooManyRequests {
+			status = http.StatusInternalServerError
 		}
-	case ok, errors.Is(err, seam.ErrInvalidParams):
+	} else if errors.Is(err, seam.ErrInvalidParams) {
 		status = http.StatusInternalServerError
 	}
 	if status == http.StatusServiceUnavailable {
-		seconds := int64((wait + time.Second - 1) / time.Second)
-		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
-	slog.Default().LogAttrs(r.Context(), slog.LevelError, "no client session for a page",
-		slog.Int("status", status), slog.Any("error", err))
+	if r.Context().Err() == nil { // else the client most likely left
+		slog.Default().LogAttrs(r.Context(), slog.LevelError, "no client session for a page",
+			slog.Int("status", status), slog.Any("error", err))
+	}
 	answer(w, status, failure{strings.ToLower(http.StatusText(status))})
 }

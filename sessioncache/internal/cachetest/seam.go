@@ -24,6 +24,8 @@ type Seam struct {
 	// Before and After, if not nil, are called for each request, before it takes effect and
 	// before its response is returned. If one returns an error, that is the response.
 	Before, After func(path string) error
+	// Forgetful has it keep no session, so that it needs no memory.
+	Forgetful bool
 
 	mu       sync.Mutex
 	sessions []session
@@ -136,7 +138,9 @@ func (s *Seam) add(userIdentifierKey string, createdAt, expiresAt time.Time) sea
 		UserIdentifierKey:   userIdentifierKey,
 		WorkspaceID:         "workspace",
 	}
-	s.sessions = append(s.sessions, session{ClientSession: added})
+	if !s.Forgetful {
+		s.sessions = append(s.sessions, session{ClientSession: added})
+	}
 	return added
 }
 
