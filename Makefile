@@ -36,12 +36,12 @@ nested: ## the examples that are modules of their own, the webapp in headless Ch
 BENCHSTAT := .tools/benchstat
 
 bench: $(BENCHSTAT) ## the benchmarks against the floor, BENCH_RUNS=10 times in turn, on the Go in use
-	@mkdir -p .tools && go test -c -o .tools/bench.test . && rm -f .tools/bench.txt
+	@mkdir -p .tools && go test -c -o .tools/bench.test ./internal/benchmark && rm -f .tools/bench.txt
 	@for run in $$(seq $${BENCH_RUNS:-10}); do \
-		.tools/bench.test -test.run '^$$' -test.bench . -test.benchtime $${BENCH_TIME:-1s} >>.tools/bench.txt || exit 1; \
+		(cd internal/benchmark && ../../.tools/bench.test -test.run '^$$' -test.bench . -test.benchtime $${BENCH_TIME:-1s}) >>.tools/bench.txt || exit 1; \
 	done
 	@$(BENCHSTAT) -col /who .tools/bench.txt
-	@go test -count=1 -run TestBinary -v . | grep adds
+	@go test -count=1 -run TestBinary -v ./internal/repository | grep adds
 
 $(BENCHSTAT):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
@@ -50,8 +50,10 @@ fake: ## install the vendor's fake server and webhook verifier, for the tests th
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
 	npm ci --prefix testdata/seamapi-webhook --no-audit --no-fund
 
-record: ## write testdata/recorded, testdata/surface.txt and docs/faults.md anew
-	go generate .
+record: fake ## write testdata/recorded, testdata/surface.txt and docs/faults.md anew
+	go test -run '^TestConformanceVendorFake$$' ./internal/conformance -record
+	go test -run '^TestFaultsAreDocumented$$' . -record
+	go test -run '^TestSurface$$' ./internal/repository -record
 
 APIDIFF := .tools/apidiff
 

@@ -243,7 +243,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	t.Cleanup(server.Close)
 	client := newClient(t, seam.WithEndpoint(server.URL))
 	for i, op := range operations {
-		err := op.smallest(t.Context(), client.ClientSessions)
+		err := op.smallest(t.Context(), client)
 		var untrusted *tls.CertificateVerificationError
 		require.ErrorAs(t, err, &untrusted)
 		assert.Equal(t, int64(i+1), made.Load(), "it is tried once")
@@ -278,7 +278,7 @@ func TestMemory(t *testing.T) {
 			client := serve(t, handler, seam.WithMaxRetries(0))
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			require.Error(t, op.smallest(t.Context(), client.ClientSessions))
+			require.Error(t, op.smallest(t.Context(), client))
 			runtime.ReadMemStats(&after)
 			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20), "%s/%s", name, op.name)
 		}

@@ -1,121 +1,125 @@
 package seam
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"math"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/seam-go/seam/internal/redact"
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// ClientSessionsService holds the operations on client sessions. It is the
-// field ClientSessions of a [Client], and as safe for concurrent use.
+// ClientSessionsService has the operations on client sessions. It is the field
+// ClientSessions of a [Client], and like that safe for concurrent use.
 //
-// Each operation sends one request, or more as its rule for retries allows, and
-// ends with the context. What kinds of errors come back is told in the package's
-// section Errors; an operation says only what is special to it.
+// The package documentation describes the errors that all operations return. An
+// operation documents only its own.
 //
 // See https://docs.seam.co/latest/api/client_sessions.
-type ClientSessionsService struct{ client *Client }
+type ClientSessionsService struct{ service }
 
-// ClientSessionCreateParams says what a new session is for. All of it is
-// optional; a zero value is not sent.
+// ClientSessionCreateParams describes a new session. All fields are optional, and
+// zero fields are not sent.
 type ClientSessionCreateParams struct {
 	CustomerID          string    `json:"customer_id,omitzero"`
 	CustomerKey         string    `json:"customer_key,omitzero"`           // your own ID of the customer
 	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"`    // your own ID of the user
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // where the user may connect devices
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // where the user can connect devices
 	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // whose devices the user can reach
 	UserIdentityID      string    `json:"user_identity_id,omitzero"`
-	ExpiresAt           time.Time `json:"expires_at,omitzero"` // Seam chooses if it is zero
+	ExpiresAt           time.Time `json:"expires_at,omitzero"` // chosen by Seam if zero
 }
 
-// Create makes a new session. If UserIdentifierKey has a session already, that
-// is an [*APIError] of the type client_session_token_already_exists; see
-// [ClientSessionsService.GetOrCreate].
+// Create creates a session. If UserIdentifierKey already has a session, the error
+// matches [ErrClientSessionExists]; see [ClientSessionsService.GetOrCreate].
 //
-// Create is not safe to repeat. It is sent again only when the first request
-// surely had no effect, so an error may leave open whether there is a session.
+// Create is not safe to repeat. It retries only if the previous attempt surely had
+// no effect. After an error without a status there may or may not be a session.
 //
 // See https://docs.seam.co/latest/api/client_sessions/create.
 func (s *ClientSessionsService) Create(ctx context.Context, params ClientSessionCreateParams, opts ...Option) (*ClientSession, error) {
-	call := s.client.newCall("ClientSessions.Create", "/client_sessions/create", transport.RetryUnsent, opts)
 	params.ExpiresAt = params.ExpiresAt.UTC()
-	return call.clientSession(ctx, params)
+	call := s.newCall("ClientSessions.Create", "/client_sessions/create", params, transport.RetryUnsent, opts)
+	return one(ctx, call, "client_session", ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}.check)
 }
 
-// Delete deletes a session for good, its record included.
+// Delete deletes a session and its record. The session's token stops working.
 //
-// It is safe to repeat. Where an answer was lost on the way, the next attempt
-// may find the session gone already and end in [ErrNotFound], with more than
-// one in the Attempts of its [*APIError].
+// Delete is safe to repeat. If the response of an attempt is lost, the next attempt
+// may return an error that matches [ErrNotFound], and whose Attempts is more
+// than 1.
 //
 // See https://docs.seam.co/latest/api/client_sessions/delete.
 func (s *ClientSessionsService) Delete(ctx context.Context, clientSessionID string, opts ...Option) error {
-	call := s.client.newCall("ClientSessions.Delete", "/client_sessions/delete", transport.RetryTransient, opts)
-	return call.onClientSession(ctx, clientSessionID)
+	return none(ctx, s.newCallByID("ClientSessions.Delete", "/client_sessions/delete", clientSessionID, opts))
 }
 
-// ClientSessionGetParams names a session by its ID or by the user's key.
+// ClientSessionGetParams names a session, by its ID or by the user's key. Set one
+// of the fields.
 type ClientSessionGetParams struct {
 	ClientSessionID   string `json:"client_session_id,omitzero"`
 	UserIdentifierKey string `json:"user_identifier_key,omitzero"`
 }
 
-// Get returns one session. It needs one of the params, unless the credential is
-// a client session token: such a token gets the session that it belongs to. The
-// error for a session that does not exist matches [ErrNotFound].
+// Get returns a session. With [WithClientSessionToken], params can be zero: Get
+// then returns the session of the token. If there is no such session, the error
+// matches [ErrNotFound]. If the token has expired or was revoked, it matches
+// [ErrClientSessionExpired] or [ErrClientSessionRevoked].
 //
-// It is safe to repeat.
+// Get is safe to repeat.
 //
 // See https://docs.seam.co/latest/api/client_sessions/get.
 func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGetParams, opts ...Option) (*ClientSession, error) {
-	call := s.client.newCall("ClientSessions.Get", "/client_sessions/get", transport.RetryTransient, opts)
-	named := params != ClientSessionGetParams{}
-	call.need(named || call.credential == clientSessionToken, "ClientSessionID or UserIdentifierKey")
-	return call.clientSession(ctx, params)
+	call := s.newCall("ClientSessions.Get", "/client_sessions/get", params, transport.RetryTransient, opts)
+	call.requireOne(params.ClientSessionID, params.UserIdentifierKey, call.credential.kind == clientSessionToken)
+	return one(ctx, call, "client_session", ClientSessionListParams{
+		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,
+	}.check)
 }
 
-// ClientSessionGetOrCreateParams says what the session is for. At least one
-// field is needed; a zero value is not sent. Without a UserIdentifierKey the
-// session is that of no user, so see that a variable for it is not empty.
+// ClientSessionGetOrCreateParams describes a session. Set UserIdentifierKey or
+// UserIdentityID. Zero fields are not sent.
 type ClientSessionGetOrCreateParams struct {
 	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"`    // your own ID of the user
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // where the user may connect devices
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // where the user can connect devices
 	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // whose devices the user can reach
 	UserIdentityID      string    `json:"user_identity_id,omitzero"`
-	ExpiresAt           time.Time `json:"expires_at,omitzero"` // Seam chooses if it is zero
+	ExpiresAt           time.Time `json:"expires_at,omitzero"` // chosen by Seam if zero
 }
 
-// GetOrCreate returns the session with these characteristics, and makes one if
-// there is none.
+// GetOrCreate returns the session of a user, and creates one if there is none.
 //
-// It is safe to repeat with a UserIdentifierKey, which leads to one and the same
-// session each time. Without one it is sent again only when the first request
-// surely had no effect, as [ClientSessionsService.Create] is.
+// Seam returns an existing session unchanged. ExpiresAt, ConnectWebviewIDs and
+// ConnectedAccountIDs apply only to a new session. An existing one may expire
+// sooner or later than ExpiresAt, and may have other access. To extend the access
+// of a session, use [ClientSessionsService.GrantAccess]. To change its expiry,
+// call [ClientSessionsService.Revoke] and then GetOrCreate again. Package
+// [github.com/seam-go/seam/sessioncache] does that for you.
+//
+// GetOrCreate is safe to repeat with a UserIdentifierKey. Without one it retries
+// only if the previous attempt surely had no effect, like
+// [ClientSessionsService.Create]. A session of another user in the response is an
+// [*APIError].
 //
 // See https://docs.seam.co/latest/api/client_sessions/get_or_create.
 func (s *ClientSessionsService) GetOrCreate(ctx context.Context, params ClientSessionGetOrCreateParams, opts ...Option) (*ClientSession, error) {
-	retry := transport.RetryUnsent
-	if params.UserIdentifierKey != "" {
-		retry = transport.RetryTransient
-	}
-	call := s.client.newCall("ClientSessions.GetOrCreate", "/client_sessions/get_or_create", retry, opts)
-	call.need(params.UserIdentifierKey != "" || params.UserIdentityID != "" || !params.ExpiresAt.IsZero() ||
-		len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0, "at least one of the params")
 	params.ExpiresAt = params.ExpiresAt.UTC()
-	return call.clientSession(ctx, params)
+	retry, user := transport.RetryTransient, ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}
+	if params.UserIdentifierKey == "" {
+		retry, user = transport.RetryUnsent, ClientSessionListParams{UserIdentityID: params.UserIdentityID}
+	}
+	call := s.newCall("ClientSessions.GetOrCreate", "/client_sessions/get_or_create", params, retry, opts)
+	call.require(user != ClientSessionListParams{}, "params name no user; set UserIdentifierKey or UserIdentityID")
+	return one(ctx, call, "client_session", user.check)
 }
 
-// ClientSessionGrantAccessParams names a session by its ID or by the user's key,
-// and what it gets access to. At least one of either is needed.
+// ClientSessionGrantAccessParams names a session, by its ID or by the user's key,
+// and what it gets access to. Set ClientSessionID or UserIdentifierKey, and at
+// least one other field.
 type ClientSessionGrantAccessParams struct {
 	ClientSessionID   string `json:"client_session_id,omitzero"`
 	UserIdentifierKey string `json:"user_identifier_key,omitzero"`
@@ -125,248 +129,181 @@ type ClientSessionGrantAccessParams struct {
 	UserIdentityID      string   `json:"user_identity_id,omitzero"`
 }
 
-// GrantAccess gives a session access to more Connect Webviews, connected
-// accounts or to a user identity.
+// GrantAccess gives a session access to Connect Webviews, connected accounts or a
+// user identity, in addition to what it has.
 //
-// It is safe to repeat.
+// GrantAccess is safe to repeat.
 //
 // See https://docs.seam.co/latest/api/client_sessions/grant_access.
 func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSessionGrantAccessParams, opts ...Option) error {
-	call := s.client.newCall("ClientSessions.GrantAccess", "/client_sessions/grant_access", transport.RetryTransient, opts)
-	call.need(params.ClientSessionID+params.UserIdentifierKey != "", "ClientSessionID or UserIdentifierKey")
-	call.need(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0,
-		"ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID")
-	return call.send(ctx, params, false, decodeDone)
+	call := s.newCall("ClientSessions.GrantAccess", "/client_sessions/grant_access", params, transport.RetryTransient, opts)
+	call.requireOne(params.ClientSessionID, params.UserIdentifierKey, false)
+	call.require(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0,
+		"params grant nothing; set ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID")
+	return none(ctx, call)
 }
 
-// ClientSessionListParams narrows a list down. A zero value does not.
+// ClientSessionListParams filters a list. Zero fields are ignored.
 type ClientSessionListParams struct {
 	ClientSessionID          string `json:"client_session_id,omitzero"`
 	UserIdentifierKey        string `json:"user_identifier_key,omitzero"`
 	ConnectWebviewID         string `json:"connect_webview_id,omitzero"`
 	UserIdentityID           string `json:"user_identity_id,omitzero"`
-	WithoutUserIdentifierKey bool   `json:"without_user_identifier_key,omitzero"` // only those that have none
+	WithoutUserIdentifierKey bool   `json:"without_user_identifier_key,omitzero"` // only sessions without a key
 }
 
-// List returns all sessions that match, of the whole workspace if params is
-// zero. It holds them all at once, and refuses an answer of more than 256 MiB or
-// 500,000 sessions: for more than a few thousand use [ClientSessionsService.All].
+// match reports whether s passes the filter.
+func (p ClientSessionListParams) match(s *ClientSession) bool {
+	return (p.ClientSessionID == "" || p.ClientSessionID == s.ClientSessionID) &&
+		(p.UserIdentifierKey == "" || p.UserIdentifierKey == s.UserIdentifierKey) &&
+		(p.ConnectWebviewID == "" || slices.Contains(s.ConnectWebviewIDs, p.ConnectWebviewID)) &&
+		(p.UserIdentityID == "" || p.UserIdentityID == s.UserIdentityID || slices.Contains(s.UserIdentityIDs, p.UserIdentityID)) &&
+		(!p.WithoutUserIdentifierKey || s.UserIdentifierKey == "")
+}
+
+var errOtherSession = errors.New("response has a client session that was not requested")
+
+// check returns an error unless s is complete and passes the filter.
+func (p ClientSessionListParams) check(s *ClientSession) error {
+	if err := s.complete(); err != nil {
+		return err
+	}
+	if !p.match(s) {
+		return errOtherSession
+	}
+	return nil
+}
+
+// List returns all sessions that pass the filter. A zero params returns those of
+// the whole workspace. A list of more than 256 MiB, as JSON or in memory, is an
+// [*APIError]. For more than a few thousand sessions use
+// [ClientSessionsService.All].
 //
-// It is safe to repeat.
+// List is safe to repeat.
 //
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
-	call := s.client.newCall("ClientSessions.List", "/client_sessions/list", transport.RetryTransient, opts)
-	return call.clientSessions(ctx, params, false)
+	call := s.newCall("ClientSessions.List", "/client_sessions/list", params, transport.RetryTransient, opts)
+	return list(ctx, call, "client_sessions", (*ClientSession).complete)
 }
 
-// All returns the same sessions as [ClientSessionsService.List], one at a time
-// while they arrive, in constant memory. Each loop over it sends a request of
-// its own. An error ends the loop, as its last item beside a zero ClientSession.
+// All returns the sessions of [ClientSessionsService.List] one at a time while
+// they arrive, in constant memory. Each loop over it sends a request. An error
+// ends the loop, as its last item and with a zero ClientSession.
 //
-// The time that the body of the loop takes counts towards no timeout:
-// [WithTimeout] bounds the wait for the answer, and then each wait for more of
-// it. All is safe to repeat, but is not sent again by itself once an answer has
-// begun.
+// The time that the loop body takes counts towards no timeout: [WithTimeout]
+// limits the wait for the response, and then each pause in it.
+//
+// All is safe to repeat. It does not retry once a response has begun.
 //
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
-	return func(yield func(ClientSession, error) bool) {
-		call := s.client.newCall("ClientSessions.All", "/client_sessions/list", transport.RetryTransient, opts)
-		left := false
-		err := call.send(ctx, params, true, func(r io.Reader) error {
-			err := transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
-				if err := cmp.Or(session.check(), ctx.Err()); err != nil {
-					return err
-				}
-				if left = !yield(session.ClientSession, nil); left {
-					return errLeft
-				}
-				return nil
-			})
-			if left { // which is the caller's right
-				return nil
-			}
-			return err
-		})
-		if err != nil {
-			yield(ClientSession{}, err)
-		}
-	}
+	call := s.newCall("ClientSessions.All", "/client_sessions/list", params, transport.RetryTransient, opts)
+	return each(ctx, call, "client_sessions", (*ClientSession).complete)
 }
 
-// errLeft ends the walk of a loop that was left early.
-var errLeft = errors.New("the loop was left")
-
-// Revoke ends a session: its token is refused from then on.
+// Revoke revokes a session. Its token stops working.
 //
-// It is safe to repeat. Like [ClientSessionsService.Delete] it may end in
-// [ErrNotFound] after a lost answer.
+// Revoke is safe to repeat. If the response of an attempt is lost, the next attempt
+// may return an error that matches [ErrNotFound], like that of
+// [ClientSessionsService.Delete].
 //
 // See https://docs.seam.co/latest/api/client_sessions/revoke.
 func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID string, opts ...Option) error {
-	call := s.client.newCall("ClientSessions.Revoke", "/client_sessions/revoke", transport.RetryTransient, opts)
-	return call.onClientSession(ctx, clientSessionID)
+	return none(ctx, s.newCallByID("ClientSessions.Revoke", "/client_sessions/revoke", clientSessionID, opts))
 }
 
-// RevokeAll signs a user out everywhere: it revokes all sessions that match, and
-// gives each as it is done, with its error if it could not be revoked. It goes on
-// with the rest, up to 8 at once. A session that is gone by then counts as
-// revoked.
+// RevokeAll revokes all sessions that pass the filter, for example to sign a user
+// out everywhere. It revokes up to 8 at once. Set at least one field of params, so
+// that an empty variable does not sign out a whole workspace.
 //
-// At least one of the params is needed, so that an empty variable does not sign
-// a whole workspace out. RevokeAll first reads the list to its end. If that
-// fails, or the list has what was not asked for, an error comes beside a zero
-// ClientSession, and nothing is revoked.
+// RevokeAll returns the sessions that it revoked, and those that were gone when it
+// tried. If some could not be revoked, the error joins one error for each, with
+// the ID of the session. RevokeAll attempts all of them, unless the context ends.
+// If the list cannot be read completely, or has other sessions than requested,
+// RevokeAll revokes nothing.
 //
-// A loop that is left early begins no further revoke, but waits for those on
-// their way with their retries, of which it hears no more; the end of the context
-// ends them at once. The sessions that are left then come with the context's
-// error. RevokeAll is safe to repeat; [WithResponse] is refused, as the calls at
-// once would share it.
+// RevokeAll is safe to repeat. It rejects [WithResponse].
 //
 // See https://docs.seam.co/latest/api/client_sessions/revoke.
-func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
-	return func(yield func(ClientSession, error) bool) {
-		call := s.client.newCall("ClientSessions.RevokeAll", "/client_sessions/list", transport.RetryTransient, opts)
-		call.need(params != ClientSessionListParams{}, "at least one of the params")
-		if call.response != nil && call.err == nil {
-			call.err = errSharedResponse
+func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
+	call := s.newCall("ClientSessions.RevokeAll", "/client_sessions/list", params, transport.RetryTransient, opts)
+	call.require(params != ClientSessionListParams{}, "params have no filter; set at least one field")
+	call.require(call.response == nil, string(errSharedResponse))
+	sessions, err := list(ctx, call, "client_sessions", func(session *ClientSession) error {
+		if session.ClientSessionID == "" || !params.match(session) { // a missing token must not prevent the revoke
+			return errOtherSession
 		}
-		sessions, err := call.clientSessions(ctx, params, true)
-		if err != nil {
-			yield(ClientSession{}, err)
-			return
-		}
-
-		const atOnce = 8
-		type result struct {
-			session  ClientSession
-			err      error
-			panicked any
-		}
-		results := make(chan result, atOnce) // none waits for a loop that was left
-		var running sync.WaitGroup
-		defer running.Wait()
-		begun := 0
-		for ended := range sessions {
-			for ; begun < min(ended+atOnce, len(sessions)); begun++ {
-				done := result{session: sessions[begun], err: errNoResult}
-				running.Go(func() {
-					defer func() {
-						done.panicked = recover()
-						results <- done
-					}()
-					done.err = s.revokeOne(ctx, done.session, opts)
-				})
-			}
-			done := <-results
-			if done.panicked != nil { // in the caller's transport or logger, and so for the caller to recover
-				panic(done.panicked)
-			}
-			if !yield(done.session, done.err) {
-				return
-			}
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+
+	errs := make([]error, len(sessions))
+	panics := make(chan any, len(sessions))
+	var running sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for i := range sessions {
+		slots <- struct{}{}
+		if len(panics) > 0 {
+			break
+		}
+		errs[i] = errGoroutineEnded
+		running.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- p
+				}
+				<-slots
+			}()
+			errs[i] = s.revokeListed(ctx, sessions[i], opts)
+		})
+	}
+	running.Wait()
+	if len(panics) > 0 { // in the caller's transport or logger, and so for the caller to recover
+		panic(<-panics)
+	}
+	revoked := []ClientSession{}
+	for i, session := range sessions {
+		if errs[i] == nil {
+			revoked = append(revoked, session)
+			continue
+		}
+		id := redact.Line(call.redact(session.ClientSessionID))
+		errs[i] = fmt.Errorf("seam: ClientSessions.RevokeAll: client session %s: %w", id, errs[i])
+	}
+	return revoked, errors.Join(errs...)
 }
 
-// errNoResult is for a goroutine that the caller's transport has ended.
-var errNoResult = errors.New("seam: ClientSessions.RevokeAll: the http.Client ended the goroutine of the call")
+// errGoroutineEnded is the error if the transport calls runtime.Goexit.
+var errGoroutineEnded = errors.New("the http.Client ended the goroutine of the call")
 
-// match reports whether a list may have the session.
-func (p ClientSessionListParams) match(session ClientSession) bool {
-	return (p.ClientSessionID == "" || p.ClientSessionID == session.ClientSessionID) &&
-		(p.UserIdentifierKey == "" || p.UserIdentifierKey == session.UserIdentifierKey) &&
-		(p.ConnectWebviewID == "" || slices.Contains(session.ConnectWebviewIDs, p.ConnectWebviewID)) &&
-		(p.UserIdentityID == "" || p.UserIdentityID == session.UserIdentityID || slices.Contains(session.UserIdentityIDs, p.UserIdentityID)) &&
-		(!p.WithoutUserIdentifierKey || session.UserIdentifierKey == "")
-}
-
-// revokeOne revokes a session of a list, unless it is gone by now. What some other
-// server does not find is not gone.
-func (s *ClientSessionsService) revokeOne(ctx context.Context, session ClientSession, opts []Option) error {
-	call := s.client.newCall("ClientSessions.RevokeAll", "/client_sessions/revoke", transport.RetryTransient, opts)
+// revokeListed revokes a session from a list, unless it is gone by now.
+func (s *ClientSessionsService) revokeListed(ctx context.Context, session ClientSession, opts []Option) error {
+	call := s.newCallByID("ClientSessions.RevokeAll", "/client_sessions/revoke", session.ClientSessionID, opts)
 	call.userIdentifierKey = session.UserIdentifierKey
-	err := call.onClientSession(ctx, session.ClientSessionID)
+	err := none(ctx, call)
+	// Another server's 404 does not mean that the session is gone.
 	if apiErr, ok := errors.AsType[*APIError](err); ok && apiErr.Is(ErrNotFound) && apiErr.Type == "client_session_not_found" {
 		return nil
 	}
 	return err
 }
 
-// onClientSession sends an operation that takes nothing but a session's ID.
-func (c *call) onClientSession(ctx context.Context, id string) error {
-	c.need(id != "", "ClientSessionID")
-	return c.send(ctx, struct {
+// newCallByID returns a call of an operation whose only param is the ID of a
+// session.
+func (s *ClientSessionsService) newCallByID(operation, path, id string, opts []Option) *call {
+	call := s.newCall(operation, path, struct {
 		ClientSessionID string `json:"client_session_id"`
-	}{id}, false, decodeDone)
+	}{id}, transport.RetryTransient, opts)
+	call.require(id != "", "the ID is empty; pass the ClientSessionID of a session")
+	return call
 }
 
-// clientSession sends an operation that answers with a session.
-func (c *call) clientSession(ctx context.Context, params any) (*ClientSession, error) {
-	var session *sentClientSession
-	err := c.send(ctx, params, false, func(r io.Reader) error {
-		var answer struct {
-			ClientSession *sentClientSession `json:"client_session"`
-		}
-		if err := transport.Decode(r, &answer); err != nil {
-			return err
-		}
-		session = answer.ClientSession
-		return session.check()
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &session.ClientSession, nil
-}
-
-// maxSessions bounds a list that is held as a whole. Small sessions take more room
-// than their JSON.
-const maxSessions = 500_000
-
-// clientSessions sends an operation that answers with a list, and holds all of it.
-// If all must match, a session that does not is an error.
-func (c *call) clientSessions(ctx context.Context, params ClientSessionListParams, match bool) ([]ClientSession, error) {
-	var sessions []ClientSession
-	err := c.send(ctx, params, false, func(r io.Reader) error {
-		sessions = []ClientSession{} // another attempt starts afresh
-		return transport.Walk(r, "client_sessions", func(session *sentClientSession) error {
-			if err := session.check(); err != nil {
-				return err
-			}
-			if match && !params.match(session.ClientSession) {
-				return errors.New("answer has sessions that were not asked for")
-			}
-			if len(sessions) == maxSessions {
-				return fmt.Errorf("answer has more than %d client sessions", maxSessions)
-			}
-			if len(sessions) == cap(sessions) {
-				sessions = slices.Grow(sessions, len(sessions)) // append grows by less, and so copies more
-			}
-			sessions = append(sessions, session.ClientSession)
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return sessions, nil
-}
-
-// sentClientSession is a session as the server writes it: device_count is a
-// JSON number, and may come as 1.0.
-type sentClientSession struct {
-	ClientSession
-	DeviceCount float64 `json:"device_count"`
-}
-
-// check completes the session, and refuses what is none.
-func (s *sentClientSession) check() error {
-	if s == nil || s.ClientSessionID == "" {
-		return errors.New("answer has no client session")
-	}
-	s.ClientSession.DeviceCount = int(max(0, min(s.DeviceCount, math.MaxInt32)))
-	return nil
+// requireOne makes the call fail unless one of the two is set. If both are, Seam
+// takes the first session that matches either.
+func (c *call) requireOne(clientSessionID, userIdentifierKey string, orNone bool) {
+	c.require(clientSessionID+userIdentifierKey != "" || orNone, "params name no session; set ClientSessionID or UserIdentifierKey")
+	c.require(clientSessionID == "" || userIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")
 }

@@ -54,7 +54,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 			for range callers {
 				group.Go(func() {
 					for range calls {
-						assert.NoError(t, op.smallest(t.Context(), client.ClientSessions))
+						assert.NoError(t, op.smallest(t.Context(), client))
 					}
 				})
 			}
@@ -86,7 +86,7 @@ func TestFailuresLeaveConnectionsOpen(t *testing.T) {
 	}, shared)
 	require.NoError(t, healthy.ClientSessions.Revoke(t.Context(), sessionID))
 	for _, op := range operations {
-		require.Error(t, op.smallest(t.Context(), failing.ClientSessions, seam.WithMaxRetries(1)))
+		require.Error(t, op.smallest(t.Context(), failing, seam.WithMaxRetries(1)))
 	}
 	nobody := newClient(t, shared, seam.WithEndpoint("http://127.0.0.1:1"))
 	require.Error(t, nobody.ClientSessions.Revoke(t.Context(), sessionID, seam.WithMaxRetries(1)))
@@ -106,7 +106,7 @@ func TestTokensStayWithTheirHost(t *testing.T) {
 			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				http.Redirect(w, r, other.URL, status)
 			})
-			err := op.smallest(t.Context(), client.ClientSessions)
+			err := op.smallest(t.Context(), client)
 			assert.Equal(t, status, requireAPIError(t, err).StatusCode)
 		}
 	}

@@ -45,7 +45,7 @@ var failures = []struct {
 	{
 		name: "invalid params",
 		call: func(op operation, ctx context.Context, client *seam.Client) error {
-			return op.invalid(ctx, client.ClientSessions)
+			return op.invalid(ctx, client)
 		},
 		is:     []error{seam.ErrInvalidParams},
 		unsent: true,
@@ -53,7 +53,7 @@ var failures = []struct {
 	{
 		name: "invalid option",
 		call: func(op operation, ctx context.Context, client *seam.Client) error {
-			return op.smallest(ctx, client.ClientSessions, seam.WithTimeout(0))
+			return op.smallest(ctx, client, seam.WithTimeout(0))
 		},
 		is:     []error{seam.ErrInvalidParams},
 		unsent: true,
@@ -63,7 +63,7 @@ var failures = []struct {
 		call: func(op operation, ctx context.Context, client *seam.Client) error {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
-			return op.smallest(ctx, client.ClientSessions)
+			return op.smallest(ctx, client)
 		},
 		is:     []error{context.Canceled},
 		unsent: true,
@@ -71,7 +71,7 @@ var failures = []struct {
 	{
 		name:    "400 with nested validation errors",
 		handler: answer(http.StatusBadRequest, invalidInput),
-		is:      []error{seam.ErrInvalidInput},
+		is:      []error{seam.ErrInvalidParams},
 		want: &seam.APIError{StatusCode: 400, Type: "invalid_input", Message: "2 Input Errors", ValidationErrors: map[string][]string{
 			"":                      {"Too many fields"},
 			"user_identifier_key":   {"Expected string, received number", "Required"},
@@ -214,7 +214,7 @@ var failures = []struct {
 	},
 	{
 		name:    "more than one answer",
-		handler: answer(http.StatusOK, `{"client_session": {"client_session_id": "1"}, "client_sessions": [], "ok": true}{}`),
+		handler: answer(http.StatusOK, strings.Replace(oneSession, "{", `{"client_sessions": [], `, 1)+"{}"),
 		want:    &seam.APIError{StatusCode: 200},
 	},
 }
@@ -233,7 +233,7 @@ func TestFailures(t *testing.T) {
 				call := failure.call
 				if call == nil {
 					call = func(op operation, ctx context.Context, client *seam.Client) error {
-						return op.smallest(ctx, client.ClientSessions)
+						return op.smallest(ctx, client)
 					}
 				}
 				err := call(op, t.Context(), client)
@@ -277,7 +277,7 @@ func TestSentinelsAreDistinct(t *testing.T) {
 		seam.ErrConflict:      func(status int) bool { return status == 409 },
 		seam.ErrRateLimited:   func(status int) bool { return status == 429 },
 		seam.ErrServer:        func(status int) bool { return status >= 500 },
-		seam.ErrInvalidInput:  func(int) bool { return false },
+		seam.ErrInvalidParams: func(int) bool { return false },
 		seam.ErrInvalidParams: func(int) bool { return false },
 	}
 	for status := 300; status < 600; status++ {
@@ -349,11 +349,11 @@ func TestWhatCountsAsDone(t *testing.T) {
 func TestBadAnswersAreNotQuoted(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"client_session_id": "1", "created_at": "seam_cst_secret"}`:            "a time is malformed",
-		`{"client_session_id": "1", "device_count": "seam_cst_secret"}`:          "device_count has a value of the wrong type",
-		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"}`:   "connect_webview_ids has a value of the wrong type",
-		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"`:    "unexpected end of JSON input",
-		`{"client_session_id": "1", "connect_webview_ids": ["seam_cst_secret}}}`: "unexpected end of JSON input",
+		`{"client_session_id": "1", "created_at": "seam_cst_secret"}`:            "malformed time",
+		`{"client_session_id": "1", "device_count": "seam_cst_secret"}`:          "value of the wrong type, expected an integer",
+		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"}`:   "value of the wrong type, expected an array",
+		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"`:    "value of the wrong type, expected an array",
+		`{"client_session_id": "1", "connect_webview_ids": ["seam_cst_secret}}}`: "unexpected EOF",
 	} {
 		_, err := serve(t, answer(http.StatusOK, `{"client_session": `+body+`}`), seam.WithMaxRetries(0)).ClientSessions.
 			Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})

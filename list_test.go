@@ -48,8 +48,8 @@ func TestListAndAllGiveTheSame(t *testing.T) {
 		{"none", listOf(0), 0},
 		{"one", listOf(1), 1},
 		{"many", listOf(5000), 5000},
-		{"other keys around", `{"meta": {"client_sessions": [1]}, "client_sessions": [{"client_session_id": "0"}], "page": null}`, 1},
-		{"unknown fields", `{"client_sessions": [{"client_session_id": "0", "is_new": {"a": [1]}}]}`, 1},
+		{"other keys around", `{"meta": {"client_sessions": [1]}, "client_sessions": [{"client_session_id": "0", "token": "t"}], "page": null}`, 1},
+		{"unknown fields", `{"client_sessions": [{"client_session_id": "0", "token": "t", "is_new": {"a": [1]}}]}`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,22 +174,22 @@ func TestElementsAreApart(t *testing.T) {
 	t.Parallel()
 	client := serve(t, answer(http.StatusOK, `{"client_sessions": [
 		{"client_session_id": "1", "token": "seam_cst1", "device_count": 5, "connect_webview_ids": ["a"], "user_identity_id": "i"},
-		{"client_session_id": "2"},
-		{"client_session_id": "3", "connect_webview_ids": ["b"]}
+		{"client_session_id": "2", "token": "t"},
+		{"client_session_id": "3", "token": "t", "connect_webview_ids": ["b"]}
 	]}`))
 	list, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
 	require.NoError(t, err)
 	assert.Equal(t, []seam.ClientSession{
 		{ClientSessionID: "1", Token: "seam_cst1", DeviceCount: 5, ConnectWebviewIDs: []string{"a"}, UserIdentityID: "i"},
-		{ClientSessionID: "2"},
-		{ClientSessionID: "3", ConnectWebviewIDs: []string{"b"}},
+		{ClientSessionID: "2", Token: "t"},
+		{ClientSessionID: "3", Token: "t", ConnectWebviewIDs: []string{"b"}},
 	}, list)
 }
 
 // TestListThatBreaksOff gives no part of a list.
 func TestListThatBreaksOff(t *testing.T) {
 	t.Parallel()
-	client := serve(t, answer(http.StatusOK, `{"client_sessions": [{"client_session_id": "1"}, {}]}`))
+	client := serve(t, answer(http.StatusOK, `{"client_sessions": [{"client_session_id": "1", "token": "t"}, {}]}`))
 	list, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
 	require.Error(t, err)
 	assert.Nil(t, list)
@@ -229,7 +229,7 @@ func TestAllWithAStall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		client := offline(t, stalls(`{"client_sessions": [{"client_session_id": "0"},`), seam.WithTimeout(30*time.Second))
+		client := offline(t, stalls(`{"client_sessions": [{"client_session_id": "0", "token": "t"},`), seam.WithTimeout(30*time.Second))
 		seen, last := 0, error(nil)
 		for _, err := range client.ClientSessions.All(t.Context(), seam.ClientSessionListParams{}) {
 			if last = err; err == nil {
@@ -271,7 +271,7 @@ func TestListIsBounded(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	begin := strings.NewReader(`{"client_sessions": [`)
-	session := []byte(`{"client_session_id": "1", "more": "` + strings.Repeat("x", 1<<20) + `"},`)
+	session := []byte(`{"client_session_id": "1", "token": "t", "more": "` + strings.Repeat("x", 1<<20) + `"},`)
 	sent, rest := 0, session
 	client := offline(t, func(*http.Request) (*http.Response, error) {
 		resp, err := response(http.StatusOK, "")
@@ -304,12 +304,12 @@ func TestListIsBounded(t *testing.T) {
 // TestListOfManySmallSessions takes more room than its JSON.
 func TestListOfManySmallSessions(t *testing.T) {
 	t.Parallel()
-	one := `{"client_session_id":"1"},`
+	one := `{"client_session_id":"1","token":"t"},`
 	client := offline(t, func(*http.Request) (*http.Response, error) {
-		return response(http.StatusOK, `{"client_sessions":[`+strings.TrimSuffix(strings.Repeat(one, 500_001), ",")+`]}`)
+		return response(http.StatusOK, `{"client_sessions":[`+strings.TrimSuffix(strings.Repeat(one, 2_000_000), ",")+`]}`)
 	})
 	_, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.ErrorContains(t, err, "more than 500000 client sessions")
+	require.ErrorContains(t, err, "needs more than 268435456 bytes of memory")
 }
 
 func TestLargeAnswers(t *testing.T) {
@@ -325,13 +325,13 @@ func TestLargeAnswers(t *testing.T) {
 	}
 	for name, begin := range map[string]string{
 		"in a session": `{"client_session": {"token": "`,
-		"in a list":    `{"client_sessions": [{"client_session_id": "0"}, {"token": "`,
+		"in a list":    `{"client_sessions": [{"client_session_id": "0", "token": "t"}, {"token": "`,
 		"beside it":    `{"other": "`,
 	} {
 		for _, op := range operations {
 			t.Run(name+"/"+op.name, func(t *testing.T) {
 				t.Parallel()
-				err := op.smallest(t.Context(), offline(t, endless(begin)).ClientSessions)
+				err := op.smallest(t.Context(), offline(t, endless(begin)))
 				assert.Equal(t, 1, requireAPIError(t, err).Attempts)
 				assert.ErrorContains(t, err, "more than")
 			})

@@ -22,7 +22,7 @@ type operation struct {
 	repeats bool
 	// smallest and fullest call it with as few and with as many params as there
 	// are, invalid with what must be refused before anything is sent.
-	smallest, fullest, invalid func(context.Context, *seam.ClientSessionsService, ...seam.Option) error
+	smallest, fullest, invalid func(context.Context, *seam.Client, ...seam.Option) error
 }
 
 const (
@@ -30,8 +30,8 @@ const (
 	webviewID   = "dafe6400-7484-4fd1-8c17-1c901b444250"
 	accountID   = "8062d457-e28e-481f-aecc-509905627511"
 	identityID  = "89765fd3-6193-4d63-8605-e77f75356555"
-	oneSession  = `{"client_session": {"client_session_id": "` + sessionID + `"}, "ok": true}`
-	twoSessions = `{"client_sessions": [{"client_session_id": "1"}, {"client_session_id": "2"}], "ok": true}`
+	oneSession  = `{"client_session": {"client_session_id": "` + sessionID + `", "token": "seam_cst1_token", "user_identifier_key": "jane_doe", "user_identity_id": "` + identityID + `"}, "ok": true}`
+	twoSessions = `{"client_sessions": [{"client_session_id": "1", "token": "t"}, {"client_session_id": "2", "token": "t"}], "ok": true}`
 	done        = `{"ok": true}`
 )
 
@@ -40,12 +40,12 @@ var expiry = time.Date(2026, 6, 1, 14, 30, 0, 0, time.FixedZone("CEST", 2*60*60)
 
 var operations = []operation{
 	{
-		name: "Create", path: "/client_sessions/create", success: oneSession,
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.Create(ctx, seam.ClientSessionCreateParams{}, opts...))
+		name: "ClientSessions.Create", path: "/client_sessions/create", success: oneSession,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.Create(ctx, seam.ClientSessionCreateParams{}, opts...))
 		},
-		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.Create(ctx, seam.ClientSessionCreateParams{
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.Create(ctx, seam.ClientSessionCreateParams{
 				CustomerID:          "customer_1",
 				CustomerKey:         "acme",
 				UserIdentifierKey:   "jane_doe",
@@ -55,44 +55,41 @@ var operations = []operation{
 				ExpiresAt:           expiry,
 			}, opts...))
 		},
-		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.Create(ctx, seam.ClientSessionCreateParams{UserIdentifierKey: " "}, opts...))
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.Create(ctx, seam.ClientSessionCreateParams{UserIdentifierKey: " "}, opts...))
 		},
 	},
 	{
-		name: "Delete", path: "/client_sessions/delete", success: done, repeats: true,
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.Delete(ctx, sessionID, opts...)
+		name: "ClientSessions.Delete", path: "/client_sessions/delete", success: done, repeats: true,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.Delete(ctx, sessionID, opts...)
 		},
-		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.Delete(ctx, sessionID, opts...)
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.Delete(ctx, sessionID, opts...)
 		},
-		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.Delete(ctx, "", opts...)
-		},
-	},
-	{
-		name: "Get", path: "/client_sessions/get", success: oneSession, repeats: true,
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: sessionID}, opts...))
-		},
-		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.Get(ctx, seam.ClientSessionGetParams{
-				ClientSessionID:   sessionID,
-				UserIdentifierKey: "jane_doe",
-			}, opts...))
-		},
-		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.Get(ctx, seam.ClientSessionGetParams{}, opts...))
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.Delete(ctx, "", opts...)
 		},
 	},
 	{
-		name: "GetOrCreate", path: "/client_sessions/get_or_create", success: oneSession, repeats: true,
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane_doe"}, opts...))
+		name: "ClientSessions.Get", path: "/client_sessions/get", success: oneSession, repeats: true,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: sessionID}, opts...))
 		},
-		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.Get(ctx, seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"}, opts...))
+		},
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.Get(ctx, seam.ClientSessionGetParams{}, opts...))
+		},
+	},
+	{
+		name: "ClientSessions.GetOrCreate", path: "/client_sessions/get_or_create", success: oneSession, repeats: true,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane_doe"}, opts...))
+		},
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{
 				UserIdentifierKey:   "jane_doe",
 				ConnectWebviewIDs:   []string{webviewID},
 				ConnectedAccountIDs: []string{accountID, "second"},
@@ -100,65 +97,64 @@ var operations = []operation{
 				ExpiresAt:           expiry,
 			}, opts...))
 		},
-		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{}, opts...))
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{}, opts...))
 		},
 	},
 	{
-		name: "GrantAccess", path: "/client_sessions/grant_access", success: done, repeats: true,
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
+		name: "ClientSessions.GrantAccess", path: "/client_sessions/grant_access", success: done, repeats: true,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
 				ClientSessionID:   sessionID,
 				ConnectWebviewIDs: []string{webviewID},
 			}, opts...)
 		},
-		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
-				ClientSessionID:     sessionID,
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
 				UserIdentifierKey:   "jane_doe",
 				ConnectWebviewIDs:   []string{webviewID},
 				ConnectedAccountIDs: []string{accountID, "second"},
 				UserIdentityID:      identityID,
 			}, opts...)
 		},
-		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{UserIdentityID: identityID}, opts...)
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{UserIdentityID: identityID}, opts...)
 		},
 	},
 	{
-		name: "List", path: "/client_sessions/list", success: twoSessions, repeats: true,
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.List(ctx, seam.ClientSessionListParams{}, opts...))
+		name: "ClientSessions.List", path: "/client_sessions/list", success: twoSessions, repeats: true,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.List(ctx, seam.ClientSessionListParams{}, opts...))
 		},
-		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.List(ctx, fullestList, opts...))
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.List(ctx, fullestList, opts...))
 		},
-		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return second(s.List(ctx, seam.ClientSessionListParams{ClientSessionID: "\t"}, opts...))
-		},
-	},
-	{
-		name: "All", path: "/client_sessions/list", success: twoSessions, repeats: true,
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return all(ctx, s, seam.ClientSessionListParams{}, opts...)
-		},
-		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return all(ctx, s, fullestList, opts...)
-		},
-		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return all(ctx, s, seam.ClientSessionListParams{ClientSessionID: "\t"}, opts...)
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return second(c.ClientSessions.List(ctx, seam.ClientSessionListParams{ClientSessionID: "\t"}, opts...))
 		},
 	},
 	{
-		name: "Revoke", path: "/client_sessions/revoke", success: done, repeats: true,
-		smallest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.Revoke(ctx, sessionID, opts...)
+		name: "ClientSessions.All", path: "/client_sessions/list", success: twoSessions, repeats: true,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return all(ctx, c.ClientSessions, seam.ClientSessionListParams{}, opts...)
 		},
-		fullest: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.Revoke(ctx, sessionID, opts...)
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return all(ctx, c.ClientSessions, fullestList, opts...)
 		},
-		invalid: func(ctx context.Context, s *seam.ClientSessionsService, opts ...seam.Option) error {
-			return s.Revoke(ctx, "", opts...)
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return all(ctx, c.ClientSessions, seam.ClientSessionListParams{ClientSessionID: "\t"}, opts...)
+		},
+	},
+	{
+		name: "ClientSessions.Revoke", path: "/client_sessions/revoke", success: done, repeats: true,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.Revoke(ctx, sessionID, opts...)
+		},
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.Revoke(ctx, sessionID, opts...)
+		},
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.ClientSessions.Revoke(ctx, "", opts...)
 		},
 	},
 }
@@ -231,4 +227,11 @@ func response(status int, body string) (*http.Response, error) {
 func offline(tb testing.TB, f roundTripper, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	return newClient(tb, append([]seam.Option{seam.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
+}
+
+func requireAPIError(t *testing.T, err error) *seam.APIError {
+	t.Helper()
+	var apiErr *seam.APIError
+	require.ErrorAs(t, err, &apiErr)
+	return apiErr
 }

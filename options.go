@@ -2,85 +2,103 @@ package seam
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
-	"os"
 	"runtime"
 	"strings"
 	"time"
 
+	"github.com/seam-go/seam/internal/redact"
 	"github.com/seam-go/seam/internal/transport"
 )
 
-const defaultEndpoint = "https://connect.getseam.com"
+// DefaultEndpoint is the URL of the Seam API, used unless [WithEndpoint] or
+// SEAM_ENDPOINT sets another one.
+const DefaultEndpoint = "https://connect.getseam.com"
 
-// Option changes how calls are made: all calls of a client if it is given to
-// [NewClient], and a single one if it is given to that call. An option that
-// cannot be right is refused by either with an error that matches
-// [ErrInvalidParams]. The last of several options for the same thing counts.
-// Options can be kept, used again and shared between goroutines.
+// Option configures a client if given to [NewClient], or a single call if given
+// to that call. The last of several options for the same thing wins. An invalid
+// option makes NewClient or the call return an error that matches
+// [ErrInvalidParams]. Options can be reused and shared between goroutines, except
+// those of [WithResponse].
 type Option func(*config) error
 
 // WithAPIKey authenticates with an API key, which acts for one workspace.
-func WithAPIKey(key string) Option {
-	return withCredential(apiKey, key, nil)
-}
+//
+// See https://docs.seam.co/latest/api/authentication.
+func WithAPIKey(key string) Option { return withCredential(apiKey, key) }
 
 // WithPersonalAccessToken authenticates with a personal access token, for the
-// workspace with that ID.
+// workspace with the given ID.
+//
+// See https://docs.seam.co/latest/api/authentication.
 func WithPersonalAccessToken(token, workspaceID string) Option {
 	return func(c *config) error {
 		if problem := transport.HeaderValueProblem(workspaceID); problem != "" {
 			return invalid("the workspace ID" + problem)
 		}
-		return withCredential(personalAccessToken, token, http.Header{"Seam-Workspace": {workspaceID}})(c)
+		err := withCredential(personalAccessToken, token)(c)
+		if err == nil {
+			c.credential.header.Set("Seam-Workspace", workspaceID)
+		}
+		return err
 	}
 }
 
-// WithClientSessionToken authenticates as the user of a client session. Given to
-// a single Get it tells whether that user's token is still good.
-func WithClientSessionToken(token string) Option {
-	return withCredential(clientSessionToken, token, nil)
-}
+// WithClientSessionToken authenticates as the user of a client session. A Get
+// with this option reports whether the token is still valid.
+//
+// See https://docs.seam.co/latest/api/authentication.
+func WithClientSessionToken(token string) Option { return withCredential(clientSessionToken, token) }
 
-// WithPublishableKey authenticates with a publishable key, which can only make
-// sessions that have access to nothing yet.
-func WithPublishableKey(key string) Option {
-	return withCredential(publishableKey, key, nil)
+// WithPublishableKey authenticates with a publishable key, which can only create
+// sessions without access to anything.
+//
+// See https://docs.seam.co/latest/api/authentication.
+func WithPublishableKey(key string) Option { return withCredential(publishableKey, key) }
+
+func withCredential(kind credentialKind, secret string) Option {
+	return func(c *config) (err error) {
+		credential, err := newCredential(kind, secret)
+		if err == nil {
+			c.credential = credential
+		}
+		return err
+	}
 }
 
 // WithEndpoint sends requests to the API at endpoint, an absolute URL that may
-// have a path. The default is https://connect.getseam.com.
+// have a path. The default is [DefaultEndpoint].
 func WithEndpoint(endpoint string) Option {
 	return func(c *config) error {
-		base, exposed, problem := transport.ParseEndpoint(endpoint, defaultEndpoint, "give the credential with an option such as WithAPIKey")
+		base, insecure, problem := transport.ParseEndpoint(endpoint, DefaultEndpoint, "give the credential with an option such as WithAPIKey")
 		if problem != "" {
 			return invalid(problem)
 		}
-		c.endpoint, c.exposed = base, exposed
+		c.endpoint, c.insecure = base, insecure
 		return nil
 	}
 }
 
-// WithInsecureHTTP allows an endpoint with plain http that is not on this
-// machine. The credential and all tokens then cross the network unencrypted.
+// WithInsecureHTTP allows plain http for an endpoint that is not on this machine.
+// The credential and all tokens then cross the network unencrypted.
 func WithInsecureHTTP() Option {
 	return func(c *config) error {
-		c.insecureHTTP = true
+		c.insecureAllowed = true
 		return nil
 	}
 }
 
-// WithHTTPClient sends requests over the transport of client, of whatever type,
-// and takes its Timeout, if that is set, as [WithTimeout] does. Nothing else of
-// client is used, neither its redirect policy nor its cookies, and it is not
-// changed.
+// WithHTTPClient sends requests over the transport of client, which may be of any
+// type, and applies its Timeout, if set, as [WithTimeout] does. It does not use
+// the redirect policy and the cookies of client. It does not change client.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
-			return invalid("the http.Client is nil; leave WithHTTPClient out for the default one")
+			return invalid("the http.Client is nil; omit WithHTTPClient to use the default")
 		}
 		if c.transport = client.Transport; c.transport == nil {
 			c.transport = http.DefaultTransport
@@ -92,35 +110,46 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// WithTimeout bounds each attempt, from the connection to the end of the
-// answer's body. The default is 30 seconds. A call as a whole, with its retries
-// and the waits between them, is bounded by its context.
+// WithTimeout limits the duration of each attempt, from the connection to the end
+// of the response body. The default is 30 seconds. The context of a call limits
+// the call as a whole, including retries and the waits between them.
 func WithTimeout(timeout time.Duration) Option {
 	return func(c *config) error {
 		if timeout <= 0 {
-			return invalid("the timeout must be more than zero")
+			return invalid("the timeout is not positive; omit WithTimeout to use the default")
 		}
 		c.timeout = timeout
 		return nil
 	}
 }
 
-// WithMaxRetries sets how many times a request may be sent again after the
-// first time, where its operation allows that at all. The default is 2; 0 sends
-// each request once.
+// WithMaxRetries sets how many times a request may be repeated after the first
+// attempt, if its operation allows that. The default is 2. With 0 each request is
+// sent once.
 func WithMaxRetries(retries int) Option {
 	return func(c *config) error {
 		if retries < 0 {
-			return invalid("the number of retries must not be negative")
+			return invalid("the number of retries is negative; use 0 to send each request once")
 		}
 		c.maxRetries = retries
 		return nil
 	}
 }
 
-// WithHeader sends a header with every request, in place of any that was set
-// under that name before. Those that the package itself depends on are refused:
-// what authenticates, and what describes the body, the connection or retries.
+// WithIdempotent allows [Client.Post] to repeat a request after any transient
+// failure. Without it, Post repeats a request only if the previous attempt surely
+// had no effect. [NewClient] and the operations of the services reject it: they
+// have their own rules.
+func WithIdempotent() Option {
+	return func(c *config) error {
+		c.idempotent = true
+		return nil
+	}
+}
+
+// WithHeader sends a header with every request, in place of an earlier value. It
+// rejects the headers that this package controls: those for authentication, the
+// body, the connection and retries.
 func WithHeader(name, value string) Option {
 	return func(c *config) error {
 		name := http.CanonicalHeaderKey(name)
@@ -128,20 +157,20 @@ func WithHeader(name, value string) Option {
 		case "Authorization", "Seam-Workspace", "Seam-Publishable-Key", "Seam-Client-Session-Token", "Client-Session-Token", "Seam-Api-Key":
 			return invalid("the header " + name + " authenticates; use an option such as WithAPIKey")
 		case "Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type", "Host":
-			return invalid("the header " + name + " is set by this package alone")
+			return invalid("the header " + name + " is set by this package; omit it")
 		case "Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
-			return invalid("the header " + name + " is for the connection; use WithHTTPClient to change that")
+			return invalid("the header " + name + " is for the connection; use WithHTTPClient to configure that")
 		case "Idempotency-Key", "X-Idempotency-Key":
-			return invalid("the header " + name + " has net/http send a request again by itself, and Seam does not know it")
+			return invalid("the header " + name + " makes net/http repeat requests by itself, and Seam ignores it; omit it")
 		}
 		const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		if name == "" || strings.Trim(name, token) != "" {
-			return invalid("a header's name must be made of letters, digits and hyphens")
+			return invalid("the name of a header is invalid; use letters, digits and hyphens")
 		}
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return invalid("the value of the header " + name + " has a line break or a control character")
+			return invalid("the value of the header " + name + " has a line break or a control character; remove it")
 		}
-		c.extra = maps.Clone(c.extra) // an option for one call must not change the client
+		c.extra = maps.Clone(c.extra) // the client's must not change
 		if c.extra == nil {
 			c.extra = http.Header{}
 		}
@@ -150,9 +179,10 @@ func WithHeader(name, value string) Option {
 	}
 }
 
-// WithLogger logs each attempt: with level Debug, or Warn if another one
-// follows. Logs hold the URL, status, error and wait, and no secrets. By default
-// nothing is logged; a nil logger restores that.
+// WithLogger logs each attempt, at level Warn if a retry follows and else at
+// level Debug. A line has the fields of [Attempt], as operation, attempt, status,
+// request_id, duration, retry_in and error, and no secrets. By default, and with
+// a nil logger, nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		c.logger = logger
@@ -160,44 +190,76 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// Response is what the server answered last in a call, for [WithResponse].
-// Printed with package fmt or log/slog it shows neither Header nor Body, which may
-// hold tokens, with the same exceptions as a [ClientSession].
-type Response struct {
-	StatusCode int // 0 if there was no answer
-	Header     http.Header
-	RequestID  string // names the request to Seam's support
-	Attempts   int    // how many times the request was sent, 0 if it was refused before
+// Attempt describes an attempt of a call that has ended, for [WithObserver]. It
+// holds no secrets.
+type Attempt struct {
+	Operation  string        // such as ClientSessions.Get, or Post /devices/list
+	Number     int           // 1 for the first attempt of the call
+	StatusCode int           // 0 if there was no response
+	RequestID  string        // identifies the request for Seam's support
+	Duration   time.Duration // of the attempt, including the response body
+	RetryIn    time.Duration // until the next attempt; 0 if none follows
+	Err        error         // why there is no complete, valid response; nil for any status otherwise
+}
 
-	// Body is as it came, tokens included; of an answer that is not a success
-	// the first MiB. It is nil for All, which keeps nothing.
+// WithObserver calls observe after each attempt, for metrics. That includes an
+// attempt that the context ended. It is called in the goroutine of the call, and
+// its time counts towards the call. RevokeAll calls it from several goroutines at
+// once. By default, and with nil, nothing is called.
+func WithObserver(observe func(ctx context.Context, attempt Attempt)) Option {
+	return func(c *config) error {
+		c.observe = observe
+		return nil
+	}
+}
+
+// Response is the last response of a call, for [WithResponse].
+//
+// Printed with package fmt or log/slog, it shows REDACTED in place of Header and
+// Body, which may hold tokens. Package fmt ignores that for the verbs %p and %w,
+// and in unexported fields of other types.
+type Response struct {
+	StatusCode int // 0 if there was no response
+	Header     http.Header
+	RequestID  string // identifies the request for Seam's support
+	Attempts   int    // how many times the request was sent; 0 if the call was invalid
+
+	// Body is the body as received, including tokens. Of a non-2xx response it is
+	// the first 1 MiB. It is nil for All, which keeps nothing.
 	Body []byte
 }
 
-// printedResponse has the fields of a response without its methods, so that those
-// can print it.
-type printedResponse Response
-
-func (r Response) printed() printedResponse {
-	r.Header, r.Body = nil, nil
-	return printedResponse(r)
+// redacted returns what is printed of r.
+func (r Response) redacted() any {
+	printed := struct {
+		StatusCode int
+		Header     string
+		RequestID  string
+		Attempts   int
+		Body       string
+	}{StatusCode: r.StatusCode, RequestID: r.RequestID, Attempts: r.Attempts}
+	if len(r.Header) > 0 {
+		printed.Header = redact.Mark
+	}
+	if len(r.Body) > 0 {
+		printed.Body = redact.Mark
+	}
+	return printed
 }
 
-// Format implements [fmt.Formatter]: see [Response] for what is left out.
-func (r Response) Format(state fmt.State, verb rune) {
-	_, _ = fmt.Fprintf(state, fmt.FormatString(state, verb), r.printed())
-}
+// Format implements [fmt.Formatter]. It prints r without Header and Body.
+func (r Response) Format(state fmt.State, verb rune) { redact.Format(state, verb, r.redacted()) }
 
-// LogValue implements [slog.LogValuer]: see [Response] for what is left out.
-func (r Response) LogValue() slog.Value { return slog.AnyValue(r.printed()) }
+// LogValue implements [slog.LogValuer]. It logs r without Header and Body.
+func (r Response) LogValue() slog.Value { return slog.AnyValue(r.redacted()) }
 
-// WithResponse fills response in by the time the call returns, also when it
-// returns an error. It is for a single call: [NewClient] and RevokeAll refuse it,
-// and calls that run at the same time must not share a Response.
+// WithResponse stores the last response of a call in response before the call
+// returns, even if it returns an error. It is for a single call: [NewClient] and
+// RevokeAll reject it, and concurrent calls must not share a Response.
 func WithResponse(response *Response) Option {
 	return func(c *config) error {
 		if response == nil {
-			return invalid("the Response to fill in is nil")
+			return invalid("the Response is nil; pass a pointer to one")
 		}
 		*response = Response{}
 		c.response = response
@@ -205,30 +267,31 @@ func WithResponse(response *Response) Option {
 	}
 }
 
-const errSharedResponse = invalid("WithResponse belongs to a single call, as concurrent ones would share it")
+const errSharedResponse = invalid("WithResponse is for a single call; several would overwrite the Response")
 
-// config is what options make: of a client, or of one call.
+// config is what options set for a client or for one call.
 type config struct {
-	credential   credentialKind
-	secret       string      // the credential itself
-	auth         http.Header // and how it is sent
-	endpoint     string      // without a slash at its end
-	exposed      bool        // whether the way there is plain http over a network
-	insecureHTTP bool
-	transport    http.RoundTripper
-	timeout      time.Duration
-	maxRetries   int
-	extra        http.Header // WithHeader's
-	logger       *slog.Logger
-	response     *Response
+	credential      credential
+	endpoint        string // without a trailing slash
+	insecure        bool   // endpoint is plain http to another host
+	insecureAllowed bool
+	transport       http.RoundTripper
+	timeout         time.Duration
+	maxRetries      int
+	idempotent      bool
+	extra           http.Header // of WithHeader
+	logger          *slog.Logger
+	observe         func(context.Context, Attempt)
+	response        *Response
 
-	header http.Header // all that a request carries, made by finish
+	header http.Header // of every request; set by finish
 }
 
+// apply applies all options, and returns the first error.
 func (c *config) apply(opts []Option) error {
 	var first error
 	for _, opt := range opts {
-		err := error(invalid("an Option is nil"))
+		err := error(invalid("an Option is nil; omit it"))
 		if opt != nil {
 			err = opt(c)
 		}
@@ -237,45 +300,10 @@ func (c *config) apply(opts []Option) error {
 	return first
 }
 
-// fromEnvironment fills in what no option gave.
-func (c *config) fromEnvironment() error {
-	if c.secret == "" {
-		key, token := os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN")
-		var err error
-		switch {
-		case key != "" && token != "":
-			err = invalid("both SEAM_API_KEY and SEAM_PERSONAL_ACCESS_TOKEN are set; unset one, or give the credential as an option")
-		case key != "":
-			err = prefixed("SEAM_API_KEY", WithAPIKey(key)(c))
-		case token != "":
-			err = prefixed("SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID", WithPersonalAccessToken(token, os.Getenv("SEAM_WORKSPACE_ID"))(c))
-		default:
-			err = invalid("no credential: set SEAM_API_KEY, or give an option such as WithAPIKey")
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if c.endpoint == "" {
-		if endpoint := os.Getenv("SEAM_ENDPOINT"); endpoint != "" {
-			return prefixed("SEAM_ENDPOINT", WithEndpoint(endpoint)(c))
-		}
-		c.endpoint = defaultEndpoint
-	}
-	return nil
-}
-
-func prefixed(name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", name, err)
-}
-
-// finish checks what only all options together can tell, and makes the header.
+// finish checks what depends on several options, and sets header.
 func (c *config) finish() error {
-	if c.exposed && !c.insecureHTTP {
-		return invalid(transport.ExposedProblem)
+	if c.insecure && !c.insecureAllowed {
+		return invalid(transport.InsecureProblem)
 	}
 	c.header = http.Header{
 		"Accept":           {"application/json"},
@@ -285,63 +313,8 @@ func (c *config) finish() error {
 		"Seam-Sdk-Version": {Version},
 	}
 	maps.Copy(c.header, c.extra)
-	maps.Copy(c.header, c.auth)
+	maps.Copy(c.header, c.credential.header)
 	return nil
 }
 
 var userAgent = "seam-go/" + Version + " (" + runtime.Version() + "; " + runtime.GOOS + "/" + runtime.GOARCH + ")"
-
-// credentialKind is one of the ways to authenticate.
-type credentialKind int
-
-const (
-	unknownCredential credentialKind = iota
-	apiKey
-	personalAccessToken
-	clientSessionToken
-	publishableKey
-)
-
-// credentials tells the kinds apart; the more special prefixes come first.
-var credentials = []struct {
-	kind   credentialKind
-	name   string
-	prefix string
-	option string
-}{
-	{clientSessionToken, "a client session token", "seam_cst", "WithClientSessionToken"},
-	{personalAccessToken, "a personal access token", "seam_at", "WithPersonalAccessToken"},
-	{publishableKey, "a publishable key", "seam_pk", "WithPublishableKey"},
-	{apiKey, "an API key", "seam_", "WithAPIKey"},
-}
-
-// withCredential authenticates with value, which must be of that kind, and with
-// the other headers of its kind.
-func withCredential(kind credentialKind, value string, others http.Header) Option {
-	return func(c *config) error {
-		if problem := transport.HeaderValueProblem(value); problem != "" {
-			return invalid("the credential" + problem)
-		}
-		for _, known := range credentials {
-			if strings.HasPrefix(value, known.prefix) {
-				if value == known.prefix {
-					return invalid("the credential is cut off after its prefix")
-				}
-				if known.kind != kind {
-					return invalid(known.name + " was given where another credential is wanted; use " + known.option)
-				}
-				c.credential, c.secret = kind, value
-				c.auth = http.Header{"Authorization": {"Bearer " + value}}
-				if kind == publishableKey {
-					c.auth = http.Header{"Seam-Publishable-Key": {value}}
-				}
-				maps.Copy(c.auth, others)
-				return nil
-			}
-		}
-		if strings.HasPrefix(value, "ey") {
-			return invalid("a JWT was given, which this package has no use for; use an API key from the Seam console")
-		}
-		return invalid("the credential does not begin with seam_, as Seam's do")
-	}
-}

@@ -189,7 +189,7 @@ func TestContext(t *testing.T) {
 					ctx, cancel := context.WithCancelCause(t.Context())
 					time.AfterFunc(100*time.Millisecond, func() { cancel(why) })
 					client := offline(t, tt.attempt)
-					err := op.smallest(ctx, client.ClientSessions)
+					err := op.smallest(ctx, client)
 
 					require.ErrorIs(t, err, context.Canceled)
 					require.ErrorIs(t, err, why)
@@ -214,7 +214,7 @@ func TestContextThatHasEnded(t *testing.T) {
 		err := op.smallest(ctx, offline(t, func(*http.Request) (*http.Response, error) {
 			t.Error("a request was sent")
 			return response(http.StatusOK, op.success)
-		}).ClientSessions)
+		}))
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, why)
 		require.EqualError(t, err, "seam: POST "+op.path+": context canceled: the user left")
@@ -327,7 +327,7 @@ func TestSwitchedProtocols(t *testing.T) {
 		t.Cleanup(func() { _ = conn.Close() })
 	})
 	for _, op := range operations {
-		err := op.smallest(t.Context(), client.ClientSessions)
+		err := op.smallest(t.Context(), client)
 		assert.Equal(t, http.StatusSwitchingProtocols, requireAPIError(t, err).StatusCode)
 	}
 }
@@ -351,11 +351,11 @@ func TestHandMadeTransports(t *testing.T) {
 	require.ErrorIs(t, noBody.ClientSessions.Revoke(t.Context(), sessionID), seam.ErrForbidden)
 
 	nothing := offline(t, func(*http.Request) (*http.Response, error) { return nil, nil }, seam.WithMaxRetries(0))
-	require.ErrorContains(t, nothing.ClientSessions.Revoke(t.Context(), sessionID), "nil *Response")
+	require.ErrorContains(t, nothing.ClientSessions.Revoke(t.Context(), sessionID), "neither a response with a status nor an error")
 
 	noStatus := offline(t, func(*http.Request) (*http.Response, error) { return &http.Response{}, nil }, seam.WithMaxRetries(0))
 	require.EqualError(t, noStatus.ClientSessions.Revoke(t.Context(), sessionID),
-		"seam: POST /client_sessions/revoke: the transport gave an answer without a status")
+		"seam: POST /client_sessions/revoke: http.RoundTripper returned neither a response with a status nor an error")
 }
 
 // TestTransportMayChangeHeaders has a transport that adds to the header of what
@@ -446,19 +446,42 @@ func TestCreateIsSentOnceOverHTTP2(t *testing.T) {
 		_, err := client.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{})
 		require.Error(t, err)
 		assert.Equal(t, calls+1, created.Load())
-		_, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
+		_, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: sessionID})
 		require.NoError(t, err)
 	}
 }
 
-// TestStreamsThatAreReset has an HTTP/2 server take whole requests and then reset
-// their streams with codes for which net/http would send them again by itself,
-// without end and without a word.
-func TestStreamsThatAreReset(t *testing.T) {
+// TestStreamsThatEnd has an HTTP/2 server receive whole requests and then end
+// their streams without a response. For some of these ends, net/http would repeat
+// the request by itself, without limit. Two say that the server did not process
+// the request.
+func TestStreamsThatEnd(t *testing.T) {
 	t.Parallel()
-	const data, headers, resetStream, settings = 0, 1, 3, 4 // types of frames
-	const endStream, ack = 1, 1                             // flags of frames
-	for name, code := range map[string]uint32{"PROTOCOL_ERROR": 1, "INTERNAL_ERROR": 2, "REFUSED_STREAM": 7, "CANCEL": 8} {
+	const data, headers, resetStream, settings, goAway = 0, 1, 3, 4, 7 // types of frames
+	const endStream, ack = 1, 1                                        // flags of frames
+	// The payload of a frame, of the given stream.
+	reset := func(code uint32) func(stream []byte) []byte {
+		return func(stream []byte) []byte {
+			return binary.BigEndian.AppendUint32(append([]byte{0, 0, 4, resetStream, 0}, stream...), code)
+		}
+	}
+	away := func(last func(stream []byte) []byte) func(stream []byte) []byte {
+		return func(stream []byte) []byte {
+			frame := append([]byte{0, 0, 8, goAway, 0, 0, 0, 0, 0}, last(stream)...)
+			return append(frame, 0, 0, 0, 0)
+		}
+	}
+	for name, tt := range map[string]struct {
+		end       func(stream []byte) []byte
+		processed bool // or at least not surely unprocessed
+	}{
+		"PROTOCOL_ERROR":                      {reset(1), true},
+		"INTERNAL_ERROR":                      {reset(2), true},
+		"CANCEL":                              {reset(8), true},
+		"REFUSED_STREAM":                      {reset(7), false},
+		"GOAWAY with this as its last stream": {away(func(stream []byte) []byte { return stream }), true},
+		"GOAWAY with a lower last stream":     {away(func([]byte) []byte { return make([]byte, 4) }), false},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var requests atomic.Int64
@@ -479,8 +502,11 @@ func TestStreamsThatAreReset(t *testing.T) {
 							_, _ = conn.Write([]byte{0, 0, 0, settings, ack, 0, 0, 0, 0})
 						case (kind == data || kind == headers) && flags&endStream != 0:
 							requests.Add(1)
-							reset := append([]byte{0, 0, 4, resetStream, 0}, frame[5:9]...)
-							_, _ = conn.Write(binary.BigEndian.AppendUint32(reset, code))
+							end := tt.end(frame[5:9])
+							_, _ = conn.Write(end)
+							if end[3] == goAway {
+								return
+							}
 						}
 					}
 				},
@@ -492,9 +518,11 @@ func TestStreamsThatAreReset(t *testing.T) {
 			client := newClient(t, seam.WithEndpoint(server.URL), seam.WithHTTPClient(&http.Client{Transport: transport}), seam.WithMaxRetries(1))
 			for _, op := range operations {
 				requests.Store(0)
-				require.Error(t, op.smallest(t.Context(), client.ClientSessions))
+				err := op.smallest(t.Context(), client)
+				require.Error(t, err)
+				assert.NotContains(t, err.Error(), "GetBody")
 				want := int64(1)
-				if op.repeats {
+				if op.repeats || !tt.processed {
 					want = 2
 				}
 				assert.Equal(t, want, requests.Load(), op.name)
@@ -575,11 +603,11 @@ func TestLogger(t *testing.T) {
 		_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"})
 		require.NoError(t, err)
 
-		const call = `msg="HTTP request" method=POST url=https://connect.getseam.com/client_sessions/get attempt=`
+		const call = `msg="HTTP attempt" operation=ClientSessions.Get attempt=`
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		require.Len(t, lines, 3)
-		assert.Equal(t, `level=WARN `+call+`1 status=503 retry_in=2s`, lines[0])
-		assert.Regexp(t, `^level=WARN `+call+`2 error="dial tcp: connection refused" retry_in=[4-7]\d\d\.`, lines[1])
-		assert.Equal(t, `level=DEBUG `+call+`3 status=200`, lines[2])
+		assert.Equal(t, `level=WARN `+call+`1 status=503 request_id=request1 duration=0s retry_in=2s`, lines[0])
+		assert.Regexp(t, `^level=WARN `+call+`2 duration=0s retry_in=[4-7]\d\d\.\d+ms error="dial tcp: connection refused"$`, lines[1])
+		assert.Equal(t, `level=DEBUG `+call+`3 status=200 request_id=request1 duration=0s`, lines[2])
 	})
 }

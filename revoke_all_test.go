@@ -3,12 +3,9 @@ package seam_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -82,24 +79,20 @@ func TestRevokeAll(t *testing.T) {
 	john, err := sessions.Create(ctx, seam.ClientSessionCreateParams{UserIdentifierKey: "john_doe"})
 	require.NoError(t, err)
 
-	var revoked []seam.ClientSession
-	for session, err := range sessions.RevokeAll(ctx, ofJane) {
-		require.NoError(t, err)
-		revoked = append(revoked, session)
-	}
+	revoked, err := sessions.RevokeAll(ctx, ofJane)
+	require.NoError(t, err)
 	assert.Equal(t, []seam.ClientSession{*jane}, revoked)
 	_, err = sessions.Get(ctx, seam.ClientSessionGetParams{}, seam.WithClientSessionToken(jane.Token))
-	require.ErrorIs(t, err, seam.ErrUnauthorized)
+	require.ErrorIs(t, err, seam.ErrClientSessionRevoked)
 	_, err = sessions.Get(ctx, seam.ClientSessionGetParams{}, seam.WithClientSessionToken(john.Token))
 	require.NoError(t, err)
 
-	for session, err := range sessions.RevokeAll(ctx, ofJane) {
-		t.Error("nothing is left to revoke", session, err)
-	}
-	for session, err := range sessions.RevokeAll(ctx, seam.ClientSessionListParams{ClientSessionID: john.ClientSessionID}) {
-		require.NoError(t, err)
-		assert.Equal(t, *john, session)
-	}
+	revoked, err = sessions.RevokeAll(ctx, ofJane)
+	require.NoError(t, err)
+	assert.Equal(t, []seam.ClientSession{}, revoked, "nothing is left to revoke")
+	revoked, err = sessions.RevokeAll(ctx, seam.ClientSessionListParams{ClientSessionID: john.ClientSessionID})
+	require.NoError(t, err)
+	assert.Equal(t, []seam.ClientSession{*john}, revoked)
 	_, err = sessions.Get(ctx, seam.ClientSessionGetParams{}, seam.WithClientSessionToken(john.Token))
 	require.ErrorIs(t, err, seam.ErrUnauthorized)
 }
@@ -117,19 +110,15 @@ func TestRevokeAllNeedsAFilter(t *testing.T) {
 		opts   []seam.Option
 		want   string
 	}{
-		{want: "at least one of the params is needed"},
+		{want: "params have no filter; set at least one field"},
 		{params: seam.ClientSessionListParams{UserIdentifierKey: " "}, want: "UserIdentifierKey is blank"},
-		{params: ofJane, opts: []seam.Option{seam.WithResponse(new(seam.Response))}, want: "WithResponse belongs to a single call, as concurrent ones would share it"},
-		{params: ofJane, opts: []seam.Option{nil}, want: "an Option is nil"},
+		{params: ofJane, opts: []seam.Option{seam.WithResponse(new(seam.Response))}, want: "WithResponse is for a single call; several would overwrite the Response"},
+		{params: ofJane, opts: []seam.Option{nil}, want: "an Option is nil; omit it"},
 	} {
-		items := 0
-		for session, err := range sessions.RevokeAll(t.Context(), tt.params, tt.opts...) {
-			items++
-			assert.Zero(t, session)
-			require.ErrorIs(t, err, seam.ErrInvalidParams)
-			require.EqualError(t, err, "seam: ClientSessions.RevokeAll: "+tt.want)
-		}
-		assert.Equal(t, 1, items)
+		revoked, err := sessions.RevokeAll(t.Context(), tt.params, tt.opts...)
+		assert.Nil(t, revoked)
+		require.ErrorIs(t, err, seam.ErrInvalidParams)
+		require.EqualError(t, err, "seam: ClientSessions.RevokeAll: "+tt.want)
 	}
 }
 
@@ -147,20 +136,23 @@ func TestRevokeAllGoesOn(t *testing.T) {
 				"39": answers(http.StatusNotFound, `<html>`),
 			},
 		}}))
-		var ids, failed []string
-		for session, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
+		revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
+		var ids []string
+		for _, session := range revoked {
 			ids = append(ids, session.ClientSessionID)
-			if err != nil {
-				failed = append(failed, session.ClientSessionID+": "+err.Error())
-			}
 		}
-		slices.Sort(ids)
-		assert.Len(t, slices.Compact(ids), 40)
-		assert.ElementsMatch(t, []string{
-			"3: seam: POST /client_sessions/revoke: 403 forbidden (request request1)",
-			"9: seam: POST /client_sessions/revoke: 401 client_session_not_found: No key of REDACTED (request request1)",
-			"39: seam: POST /client_sessions/revoke: 404 Not Found: <html> (request request1)",
-		}, failed)
+		assert.Len(t, ids, 37)
+		assert.Contains(t, ids, "7", "it is gone")
+		for _, id := range []string{"3", "9", "39"} {
+			assert.NotContains(t, ids, id)
+		}
+		const session = "seam: ClientSessions.RevokeAll: client session "
+		require.EqualError(t, err, session+"3: seam: POST /client_sessions/revoke: 403 forbidden (request request1)\n"+
+			session+"9: seam: POST /client_sessions/revoke: 401 client_session_not_found: No key of REDACTED (request request1)\n"+
+			session+"39: seam: POST /client_sessions/revoke: 404 Not Found: <html> (request request1)")
+		require.ErrorIs(t, err, seam.ErrForbidden)
+		require.ErrorIs(t, err, seam.ErrUnauthorized)
+		assert.ErrorIs(t, err, seam.ErrNotFound)
 	})
 }
 
@@ -189,22 +181,18 @@ func TestRevokeAllOfOthers(t *testing.T) {
 				revokes++
 				return response(http.StatusOK, done)
 			})
-			for session, err := range client.ClientSessions.RevokeAll(t.Context(), tt.params) {
-				require.NoError(t, err)
-				assert.Equal(t, "1", session.ClientSessionID)
-			}
+			revoked, err := client.ClientSessions.RevokeAll(t.Context(), tt.params)
+			require.NoError(t, err)
+			require.Len(t, revoked, 1, "without a token too")
+			assert.Equal(t, "1", revoked[0].ClientSessionID)
 			assert.Equal(t, 1, revokes)
 
 			list += `, {"client_session_id": "2", "user_identifier_key": "john_doe"}`
-			items := 0
-			for session, err := range client.ClientSessions.RevokeAll(t.Context(), tt.params) {
-				items++
-				assert.Zero(t, session)
-				assert.Equal(t, 1, requireAPIError(t, err).Attempts)
-				require.ErrorContains(t, err, "answer has sessions that were not asked for")
-			}
-			assert.Equal(t, 1, items)
-			assert.Equal(t, 1, revokes, "not even the one that was asked for")
+			revoked, err = client.ClientSessions.RevokeAll(t.Context(), tt.params)
+			assert.Nil(t, revoked)
+			assert.Equal(t, 1, requireAPIError(t, err).Attempts)
+			require.ErrorContains(t, err, "response has a client session that was not requested")
+			assert.Equal(t, 1, revokes, "not even the requested one")
 		})
 	}
 }
@@ -218,9 +206,9 @@ func TestRevokeAllOfAKeyThatIsAWord(t *testing.T) {
 		}
 		return response(http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`)
 	})
-	for _, err := range client.ClientSessions.RevokeAll(t.Context(), seam.ClientSessionListParams{UserIdentifierKey: "client"}) {
-		require.NoError(t, err)
-	}
+	revoked, err := client.ClientSessions.RevokeAll(t.Context(), seam.ClientSessionListParams{UserIdentifierKey: "client"})
+	require.NoError(t, err)
+	assert.Len(t, revoked, 1)
 }
 
 // TestRevokeAllPanics where the caller can recover it, if the caller's transport
@@ -234,9 +222,8 @@ func TestRevokeAllPanics(t *testing.T) {
 		return response(http.StatusOK, listOfJane(20))
 	})
 	assert.PanicsWithValue(t, "in the transport", func() {
-		for _, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
-			t.Error(err)
-		}
+		_, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
+		t.Error(err)
 	})
 }
 
@@ -257,9 +244,8 @@ func TestRevokeAllTriesAgain(t *testing.T) {
 			}
 			return response(http.StatusOK, done)
 		})
-		for _, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane, seam.WithAPIKey("seam_other_key")) {
-			require.NoError(t, err)
-		}
+		_, err := client.ClientSessions.RevokeAll(t.Context(), ofJane, seam.WithAPIKey("seam_other_key"))
+		require.NoError(t, err)
 		assert.Equal(t, map[string]int{"/client_sessions/list": 2, "/client_sessions/revoke": 2}, tries)
 	})
 }
@@ -274,12 +260,10 @@ func TestRevokeAllWhereGoroutinesEnd(t *testing.T) {
 		}
 		return response(http.StatusOK, listOfJane(20))
 	})
-	failed := 0
-	for _, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
-		require.ErrorContains(t, err, "ended the goroutine")
-		failed++
-	}
-	assert.Equal(t, 20, failed)
+	revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
+	assert.Empty(t, revoked)
+	require.Error(t, err)
+	assert.Equal(t, 20, strings.Count(err.Error(), "ended the goroutine"))
 }
 
 // TestRevokeAllIsConcurrent counts what runs side by side, and the time.
@@ -289,9 +273,9 @@ func TestRevokeAllIsConcurrent(t *testing.T) {
 		server := &revoker{list: listOfJane(200)}
 		client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: server}))
 		start := time.Now()
-		for _, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
-			require.NoError(t, err)
-		}
+		revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
+		require.NoError(t, err)
+		assert.Len(t, revoked, 200)
 		assert.Less(t, time.Since(start), 200*20*time.Millisecond/5)
 		assert.Equal(t, 8, server.most)
 		assert.Len(t, server.revoked, 200)
@@ -306,81 +290,39 @@ func TestRevokeAllCutShort(t *testing.T) {
 			assert.Equal(t, "/client_sessions/list", req.URL.Path)
 			return cutsOff(http.StatusOK, listOfJane(100)[:3000])(req)
 		})
-		items := 0
-		for session, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
-			items++
-			assert.Zero(t, session)
-			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		}
-		assert.Equal(t, 1, items)
+		revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
+		assert.Nil(t, revoked)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	})
 }
 
-// TestRevokeAllStops when its loop is left, by whatever way, or its context
-// ends: what is on its way is waited for, and nothing else begun. That no
-// goroutine is left is what synctest itself sees to.
+// TestRevokeAllStops when its context ends. That no goroutine is left is checked
+// by synctest.
 func TestRevokeAllStops(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(cancel context.CancelFunc) (again bool){
-		"break":  func(context.CancelFunc) bool { return false },
-		"panic":  func(context.CancelFunc) bool { panic("of the loop") },
-		"cancel": func(cancel context.CancelFunc) bool { cancel(); return true },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				server := &revoker{list: listOfJane(100)}
-				client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: server}))
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				seen, failed := 0, 0
-				func() {
-					defer func() { _ = recover() }()
-					for session, err := range client.ClientSessions.RevokeAll(ctx, ofJane) {
-						assert.NotEmpty(t, session.ClientSessionID)
-						if seen++; err != nil {
-							require.ErrorIs(t, err, context.Canceled)
-							failed++
-						}
-						if seen < 10 {
-							continue
-						}
-						if !leave(cancel) {
-							break
-						}
-					}
-				}()
-				assert.Zero(t, server.running)
-				assert.Less(t, len(server.revoked), 10+8)
-				if name == "cancel" {
-					assert.Equal(t, 100, seen, "each session that was not revoked is told")
-					assert.GreaterOrEqual(t, failed, 100-len(server.revoked))
-				}
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		server := &revoker{list: listOfJane(100)}
+		client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: server}))
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		revoked, err := client.ClientSessions.RevokeAll(ctx, ofJane)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Len(t, revoked, 16, "two rounds of 20 ms")
+		assert.Len(t, server.revoked, 24, "nothing more is sent")
+		assert.Equal(t, 100-16, strings.Count(err.Error(), "client session "), "each session that was not revoked is named")
+		assert.Zero(t, server.running)
+	})
 }
 
-// TestRevokeAllInASlowLoop leaves no answer open while the loop takes its time.
-func TestRevokeAllInASlowLoop(t *testing.T) {
+// TestRevokeAllMasksIDs that the server chose.
+func TestRevokeAllMasksIDs(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		list := &closing{Reader: strings.NewReader(listOfJane(20))}
-		client := offline(t, func(req *http.Request) (*http.Response, error) {
-			resp, err := response(http.StatusOK, done)
-			if req.URL.Path == "/client_sessions/list" {
-				resp.Body = list
-			} else if !list.closed {
-				err = errors.New("the list is still open")
-			}
-			return resp, err
-		})
-		var seen []string
-		for session, err := range client.ClientSessions.RevokeAll(t.Context(), ofJane) {
-			require.NoError(t, err)
-			seen = append(seen, session.ClientSessionID)
-			time.Sleep(time.Hour)
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path == "/client_sessions/list" {
+			return response(http.StatusOK, `{"client_sessions": [{"client_session_id": "seam_test_key of jane_doe", "user_identifier_key": "jane_doe"}]}`)
 		}
-		assert.Len(t, seen, 20, fmt.Sprint(seen))
+		return response(http.StatusForbidden, "")
 	})
+	_, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
+	require.ErrorContains(t, err, "client session REDACTED of REDACTED: ")
 }

@@ -1,9 +1,9 @@
-// Package seam is a client for the client sessions of the Seam API.
+// Package seam is a client for the Seam API: for its client sessions, and with
+// [Client.Post] for every other endpoint.
 //
-// A client session is a token that a backend hands to the browser or phone of
-// one of its users. With it that user's device talks to Seam directly, limited
-// to the locks and thermostats that are the user's own. This package creates
-// client sessions, finds, lists and revokes them.
+// A client session is a token that a backend hands to the browser or phone of one
+// of its users. With it, the user's device talks to Seam directly, limited to the
+// user's own locks, thermostats and other devices.
 //
 //	client, err := seam.NewClient() // SEAM_API_KEY from the environment
 //	if err != nil {
@@ -16,101 +16,100 @@
 // # Authentication
 //
 // A client has one credential: an API key, a personal access token with a
-// workspace, a client session token or a publishable key. It comes from an
-// option ([WithAPIKey] and its kin) or else from the environment: SEAM_API_KEY,
-// or SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. A single call may use
-// another one, since every [Option] can be given to a call as well. SEAM_ENDPOINT
-// sets the endpoint where [WithEndpoint] does not. Only [NewClient] reads the
-// environment.
+// workspace, a client session token or a publishable key. It comes from an option
+// such as [WithAPIKey], or else from the environment: SEAM_API_KEY, or
+// SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. SEAM_ENDPOINT sets the
+// endpoint unless [WithEndpoint] does. Only [NewClient] reads the environment.
+// Every [Option] can also be given to a single call, so a call can use another
+// credential.
 //
 // # Errors
 //
-// What Seam answers with any other status than a success, and a success that
-// lacks what was asked for, is an [*APIError], whatever its body looks like.
-// Sentinels such as [ErrNotFound] tell the common cases apart through
-// [errors.Is]. Parameters and options that cannot be right are refused with
-// [ErrInvalidParams] before anything is sent. Any other error means that the last
-// attempt got no answer; [errors.Is] and [errors.As] find its cause, such as
+// Any non-2xx response is an [*APIError]. So is a 2xx response without the
+// expected data. [errors.Is] finds the common cases, such as [ErrNotFound].
+// Invalid params and options are rejected before anything is sent, with an error
+// that matches [ErrInvalidParams]. Any other error means that the last attempt got
+// no response. [errors.Is] and [errors.As] find its cause, such as
 // [context.DeadlineExceeded] or a [net.OpError].
 //
 // # Retries and idempotency
 //
-// A call is tried up to three times ([WithMaxRetries]), and each attempt may
-// take 30 seconds ([WithTimeout]). What is tried again depends on the operation:
+// A call makes up to three attempts ([WithMaxRetries]), of up to 30 seconds each
+// ([WithTimeout]). Which failures lead to a retry depends on the operation:
 //
-//   - Get, List, GrantAccess, Revoke and Delete are safe to repeat. They are
-//     sent again after any failure that may pass: a connection that was not made
-//     or was lost, a timeout, an answer cut short, 429, and 5xx but 501.
-//   - Create is not. It is sent again only when it surely had no effect: when no
-//     connection was made, or the answer was 429.
-//   - GetOrCreate is as Get if it is given a UserIdentifierKey, else as Create.
-//   - All is as List until an answer begins, and then not sent again.
-//   - RevokeAll is as List, and then as a Revoke for each session.
+//   - Get, List, GrantAccess, Revoke and Delete are safe to repeat. They retry
+//     after any transient failure: a failed or lost connection, a timeout, a
+//     response that is cut short, status 429, and status 5xx except 501.
+//   - Create is not safe to repeat. It retries only if the previous attempt surely
+//     had no effect: no connection was made, HTTP/2 reported that the server did
+//     not process the request, or the status was 429.
+//   - GetOrCreate retries like Get if it has a UserIdentifierKey, else like Create.
+//   - All retries like List until a response begins, and then no more.
+//   - RevokeAll retries like List, and then like Revoke for each session.
+//   - [Client.Post] retries like Create, or with [WithIdempotent] like Get.
 //
-// The first wait is 200 to 400 milliseconds, each further one twice as long, up
-// to 10 to 20 seconds. A longer wait that the server asks for (Retry-After with
-// 429 or 503) is kept, up to 60 seconds. If it asks for more, or if the context
-// would end during the wait, the call ends at once with what the server said.
+// The first wait is 200 to 400 milliseconds. Each further wait is twice as long, up
+// to 10 to 20 seconds. If a response with status 429 or 503 asks for a longer wait
+// (Retry-After), that is used, up to 60 seconds. If it asks for more, or if the
+// context would end during the wait, the call ends at once with the error of that
+// response.
 //
 // # Concurrency
 //
-// A [Client] never changes and can be shared by any number of goroutines. Its
-// connections are pooled and shared with all other clients that were not given
-// an [http.Client] of their own.
+// A [Client] is immutable and safe for concurrent use. All clients without an
+// [http.Client] of their own share one pool of connections.
 //
 // # Secrets
 //
-// A credential is in no error, log line or URL, and no way of printing a Client
-// shows it. Printing a [ClientSession] shows everything but its token (see there
-// for what goes past that), while [encoding/json.Marshal] keeps it, as handing it
-// on is what it is for.
-// Redirects are not followed, and plain http is refused for any host but
-// loopback, unless [WithInsecureHTTP] asks for it.
+// Credentials, tokens and user identifier keys appear in no error and no log (see
+// [APIError] for the limits of that), and in no URL. Printing a Client does not
+// show its credential. Printing a [ClientSession] shows everything but its token;
+// [encoding/json.Marshal] includes the token. Redirects are not followed. Plain
+// http is rejected for any host but loopback, unless [WithInsecureHTTP] allows it.
 //
 // # Other packages
 //
-// Package [github.com/seam-go/seam/seamtest] is a Seam server for tests,
-// [github.com/seam-go/seam/webhook] receives the events that Seam sends, and
-// [github.com/seam-go/seam/imkit] revokes the tokens of another system.
+//   - [github.com/seam-go/seam/sessioncache] keeps a valid session for each user.
+//   - [github.com/seam-go/seam/webhook] receives the events that Seam sends.
+//   - [github.com/seam-go/seam/seamtest] is a Seam server for tests.
+//   - [github.com/seam-go/seam/imkit] revokes the access tokens of IMKIT, a chat
+//     service.
 package seam
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"os"
 	"reflect"
-	"time"
+	"regexp"
+	"strings"
 
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// Version is the version of this module. It is sent with every request.
-const Version = "0.1.0"
-
-// Client calls the Seam API. Make one with [NewClient] and share it: it never
-// changes and is safe for concurrent use.
+// Client calls the Seam API. Create one with [NewClient] and share it: it is
+// immutable and safe for concurrent use.
 type Client struct {
-	// ClientSessions holds the operations on client sessions.
+	// ClientSessions has the operations on client sessions.
 	ClientSessions *ClientSessionsService
 
-	// config holds a credential. Inside a func it is out of the reach of every
-	// printer, dumper and diff, those that follow pointers included.
-	config func() config
+	service service
 }
 
-// NewClient makes a client from opts and, for the credential and the endpoint
-// that they leave open, from the environment. It sends nothing, and so does not
-// notice a credential that Seam will refuse. Its errors match [ErrInvalidParams]
-// and never quote a credential.
+// NewClient returns a client. The credential and the endpoint come from opts, or
+// else from the environment. NewClient sends nothing, so it does not notice a
+// credential that Seam rejects. Its errors match [ErrInvalidParams] and never
+// quote a credential.
 func NewClient(opts ...Option) (*Client, error) {
 	cfg := config{transport: transport.Default(), timeout: transport.DefaultTimeout, maxRetries: transport.DefaultMaxRetries}
 	err := cfg.apply(opts)
 	if err == nil && cfg.response != nil {
 		err = errSharedResponse
+	}
+	if err == nil && cfg.idempotent {
+		err = invalid("WithIdempotent is for a single Client.Post; pass it to that")
 	}
 	if err == nil {
 		err = cfg.fromEnvironment()
@@ -121,125 +120,95 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seam: NewClient: %w", err)
 	}
-	client := &Client{config: func() config { return cfg }}
-	client.ClientSessions = &ClientSessionsService{client}
-	return client, nil
+	s := service(func() config { return cfg })
+	return &Client{ClientSessions: &ClientSessionsService{s}, service: s}, nil
 }
 
-// call is one operation on its way to the wire. It keeps the first thing that
-// is wrong with it, so that an operation can state all it needs and then send.
-type call struct {
-	config
-	name  string // as users write it: ClientSessions.Get
-	path  string
-	retry transport.Retry
-	err   error
-
-	userIdentifierKey string // to be masked, if it is not in the params
-}
-
-func (c *Client) newCall(name, path string, retry transport.Retry, opts []Option) *call {
-	call := &call{config: c.config(), name: name, path: path, retry: retry}
-	if len(opts) > 0 {
-		if call.err = call.apply(opts); call.err == nil {
-			call.err = call.finish()
+// fromEnvironment sets what no option did.
+func (c *config) fromEnvironment() error {
+	if c.credential.secret == "" {
+		key, token := os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN")
+		switch {
+		case key != "" && token != "":
+			return invalid("both SEAM_API_KEY and SEAM_PERSONAL_ACCESS_TOKEN are set; unset one, or pass an option such as WithAPIKey")
+		case key != "":
+			if err := WithAPIKey(key)(c); err != nil {
+				return fmt.Errorf("SEAM_API_KEY: %w", err)
+			}
+		case token != "":
+			if err := WithPersonalAccessToken(token, os.Getenv("SEAM_WORKSPACE_ID"))(c); err != nil {
+				return fmt.Errorf("SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID: %w", err)
+			}
+		default:
+			return invalid("there is no credential; set SEAM_API_KEY, or pass an option such as WithAPIKey")
 		}
 	}
-	return call
-}
-
-// need refuses the call unless ok, naming what it lacks.
-func (c *call) need(ok bool, what string) {
-	if !ok && c.err == nil {
-		c.err = invalid(what + " is needed")
-	}
-}
-
-// send posts params and has decode read the answer of a success; stream is
-// as in [transport.Request]. All that fails comes back as an error.
-func (c *call) send(ctx context.Context, params any, stream bool, decode func(io.Reader) error) error {
-	if c.err == nil {
-		c.err = checkParams(params)
-	}
-	if c.err != nil {
-		return fmt.Errorf("seam: %s: %w", c.name, c.err)
-	}
-	body, err := json.Marshal(params)
-	if err != nil {
-		return fmt.Errorf("seam: %s: %w", c.name, invalid(err.Error()))
-	}
-	answer, err := transport.Do(ctx, &transport.Request{
-		Method:     http.MethodPost, // a GET would put user identifier keys into URLs
-		URL:        c.endpoint + c.path,
-		Header:     c.header,
-		Body:       body,
-		Retry:      c.retry,
-		MaxRetries: c.maxRetries,
-		Timeout:    c.timeout,
-		Transport:  c.transport,
-		Logger:     c.logger,
-		Mask:       func(text string) string { return c.mask(text, c.key(params)) },
-		Decode:     decode,
-		Stream:     stream,
-		KeepBody:   c.response != nil && !stream,
-	})
-	if c.response != nil {
-		*c.response = Response{
-			StatusCode: answer.StatusCode,
-			Header:     answer.Header,
-			RequestID:  c.requestID(answer),
-			Attempts:   answer.Attempts,
-			Body:       answer.Body,
-		}
-	}
-	if err == nil && answer.Success() {
+	if c.endpoint != "" {
 		return nil
 	}
-	if answer.StatusCode == 0 {
-		return fmt.Errorf("seam: POST %s: %w%s", c.path, err, transport.Tries(answer.Attempts))
-	}
-	return c.apiError(answer, err, params)
-}
-
-// decodeDone reads the answer of an operation that gives nothing back: it says
-// that it is ok by the schema, and nothing at all, {}, by the documents. Anything
-// else may be from a proxy, and then nothing was revoked.
-func decodeDone(r io.Reader) error {
-	var answer map[string]json.RawMessage
-	if err := transport.Decode(r, &answer); err != nil {
-		return err
-	}
-	if answer == nil || len(answer) > 0 && string(answer["ok"]) != "true" || answer["error"] != nil {
-		return errors.New("answer does not say that it was done")
+	c.endpoint = DefaultEndpoint
+	if endpoint := os.Getenv("SEAM_ENDPOINT"); endpoint != "" {
+		if err := WithEndpoint(endpoint)(c); err != nil {
+			return fmt.Errorf("SEAM_ENDPOINT: %w", err)
+		}
 	}
 	return nil
 }
 
-// checkParams refuses what would not reach the server as it is: a blank text,
-// which some servers drop, invalid UTF-8, of which JSON makes replacement
-// characters, so that two users' keys could become one, and a time that JSON
-// cannot express.
-func checkParams(params any) error {
-	fields := reflect.ValueOf(params)
-	for i := range fields.NumField() {
-		problem := ""
-		switch value := fields.Field(i).Interface().(type) {
-		case string:
-			if value != "" {
-				problem = transport.TextProblem(value)
-			}
-		case []string:
-			for _, text := range value {
-				problem = cmp.Or(problem, transport.TextProblem(text))
-			}
-		case time.Time:
-			if year := value.Year(); year < 0 || year > 9999 {
-				problem = " is outside of the years 0 to 9999"
-			}
-		}
-		if problem != "" {
-			return invalid(fields.Type().Field(i).Name + problem)
-		}
+// cleanPath matches the paths of Seam's endpoints.
+var cleanPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
+
+// Post calls any endpoint of the API. path is its path, such as /devices/list.
+//
+// params is a struct or a map that [encoding/json] can encode, a pointer to one,
+// or nil. Post sends the fields of a struct as its JSON tags say. It rejects
+// blank texts in a struct and in its slices, except zero fields, since the typed
+// operations do. It accepts them in a map, where they are set on purpose. Invalid
+// UTF-8 and a blank user_identifier_key are always rejected. Times must be in UTC.
+//
+// result is a pointer that the whole response is decoded into, or nil to discard
+// it. If the response cannot be decoded, the error is an [*APIError], and result
+// may be changed in part. Unlike a typed operation, Post does not check that the
+// response is complete. Responses are limited to 4 MiB.
+//
+// Post retries only if the previous attempt surely had no effect, like
+// [ClientSessionsService.Create]. With [WithIdempotent] it retries after any
+// transient failure. Authentication, errors, logs and redaction are those of the
+// typed operations.
+//
+// See https://docs.seam.co/latest/api.
+func (c *Client) Post(ctx context.Context, path string, params, result any, opts ...Option) error {
+	if params == nil {
+		params = struct{}{}
 	}
-	return nil
+	call := newCall(c.service(), "Post "+path, path, params, transport.RetryUnsent, opts)
+	if call.idempotent {
+		call.retry = transport.RetryTransient
+	}
+	if !cleanPath.MatchString(path) {
+		call.operation = "Post"
+		call.require(false, "the path is not that of an endpoint; use one such as /devices/list")
+	}
+	kind := reflect.Indirect(reflect.ValueOf(params)).Kind()
+	call.require(kind == reflect.Struct || kind == reflect.Map, "params are not a struct or a map; pass one, or nil")
+	for _, key := range userIdentifierKeys(params) {
+		call.require(strings.TrimSpace(key) != "", "user_identifier_key is blank; set it or omit it")
+	}
+	if result == nil {
+		return none(ctx, call)
+	}
+	pointer := reflect.ValueOf(result)
+	call.require(pointer.Kind() == reflect.Pointer && !pointer.IsNil(), "result is not a pointer; pass a pointer, or nil to discard the response")
+	_, err := send(ctx, call, false, func(r io.Reader) (struct{}, error) {
+		var e *envelope
+		err := transport.DecodeAll(r, &e, result)
+		if err == nil && e == nil {
+			err = errors.New("response is null")
+		}
+		if err == nil {
+			err = e.failed()
+		}
+		return struct{}{}, err
+	})
+	return err
 }

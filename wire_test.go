@@ -4,10 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"os"
-	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,17 @@ import (
 // golden is the hand-written body of an operation's request.
 func (op operation) golden(t *testing.T, size string) any {
 	t.Helper()
-	return readJSON(t, "testdata/wire/"+path.Base(op.path)+"_"+size+".json")
+	return readJSON(t, "testdata/wire"+op.path+"_"+size+".json")
+}
+
+// fields are the names of all fields that the goldens of an operation have.
+func (op operation) fields(t *testing.T) []string {
+	t.Helper()
+	all := map[string]any{}
+	for _, size := range []string{"smallest", "fullest"} {
+		maps.Copy(all, op.golden(t, size).(map[string]any))
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 func readJSON(t *testing.T, file string) any {
@@ -36,7 +47,7 @@ func readJSON(t *testing.T, file string) any {
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
-		for size, call := range map[string]func(context.Context, *seam.ClientSessionsService, ...seam.Option) error{
+		for size, call := range map[string]func(context.Context, *seam.Client, ...seam.Option) error{
 			"smallest": op.smallest,
 			"fullest":  op.fullest,
 		} {
@@ -55,7 +66,7 @@ func TestRequests(t *testing.T) {
 					assert.Empty(t, cmp.Diff(op.golden(t, size), sent))
 					answer(http.StatusOK, op.success)(w, r)
 				})
-				require.NoError(t, call(t.Context(), client.ClientSessions))
+				require.NoError(t, call(t.Context(), client))
 				assert.Equal(t, 1, requests)
 			})
 		}
@@ -99,11 +110,7 @@ func TestRequestsHaveTheSchemasFields(t *testing.T) {
 			}
 		}
 		require.NotEmpty(t, want, op.name)
-		var got []string
-		for name := range op.golden(t, "fullest").(map[string]any) {
-			got = append(got, name)
-		}
-		assert.ElementsMatch(t, want, got, op.name)
+		assert.ElementsMatch(t, want, op.fields(t), op.name)
 	}
 	for _, op := range operations {
 		delete(untested, op.path)
@@ -129,10 +136,10 @@ func TestParamsAreAllInTheFullestRequests(t *testing.T) {
 	t.Parallel()
 	service := reflect.TypeFor[*seam.ClientSessionsService]()
 	for _, op := range operations {
-		method, found := service.MethodByName(op.name)
+		method, found := service.MethodByName(strings.TrimPrefix(op.name, "ClientSessions."))
 		require.True(t, found, op.name)
 		if params := method.Type.In(2); params.Kind() == reflect.Struct {
-			assert.Len(t, op.golden(t, "fullest"), params.NumField(), op.name)
+			assert.Len(t, op.fields(t), params.NumField(), op.name)
 		}
 	}
 }
@@ -254,7 +261,7 @@ func TestRefusedParams(t *testing.T) {
 	}{
 		{
 			sessions.Revoke(ctx, ""),
-			"seam: ClientSessions.Revoke: ClientSessionID is needed",
+			"seam: ClientSessions.Revoke: the ID is empty; pass the ClientSessionID of a session",
 		},
 		{
 			sessions.Delete(ctx, " \n"),
@@ -262,7 +269,7 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{})),
-			"seam: ClientSessions.Get: ClientSessionID or UserIdentifierKey is needed",
+			"seam: ClientSessions.Get: params name no session; set ClientSessionID or UserIdentifierKey",
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: "\u00a0"})),
@@ -270,11 +277,11 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{}, seam.WithPublishableKey("seam_pk1"))),
-			"seam: ClientSessions.Get: ClientSessionID or UserIdentifierKey is needed",
+			"seam: ClientSessions.Get: params name no session; set ClientSessionID or UserIdentifierKey",
 		},
 		{
-			second(sessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{ConnectWebviewIDs: []string{}})),
-			"seam: ClientSessions.GetOrCreate: at least one of the params is needed",
+			second(sessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{ExpiresAt: expiry, ConnectWebviewIDs: []string{webviewID}})),
+			"seam: ClientSessions.GetOrCreate: params name no user; set UserIdentifierKey or UserIdentityID",
 		},
 		{
 			second(sessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "a\xff"})),
@@ -286,15 +293,33 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(7974, 0, 0)})),
-			"seam: ClientSessions.Create: ExpiresAt is outside of the years 0 to 9999",
+			"seam: ClientSessions.Create: ExpiresAt is not in the years 0 to 9999",
 		},
 		{
 			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{UserIdentityID: identityID}),
-			"seam: ClientSessions.GrantAccess: ClientSessionID or UserIdentifierKey is needed",
+			"seam: ClientSessions.GrantAccess: params name no session; set ClientSessionID or UserIdentifierKey",
 		},
 		{
 			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{UserIdentifierKey: "jane_doe"}),
-			"seam: ClientSessions.GrantAccess: ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID is needed",
+			"seam: ClientSessions.GrantAccess: params grant nothing; set ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID",
+		},
+		{
+			second(sessions.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: sessionID, UserIdentifierKey: "jane_doe"})),
+			"seam: ClientSessions.Get: params have both ClientSessionID and UserIdentifierKey; set only one",
+		},
+		{
+			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
+				ClientSessionID: sessionID, UserIdentifierKey: "bob", UserIdentityID: identityID,
+			}),
+			"seam: ClientSessions.GrantAccess: params have both ClientSessionID and UserIdentifierKey; set only one",
+		},
+		{
+			sessions.Revoke(nil, sessionID), //nolint:staticcheck // a nil context is the point
+			"seam: ClientSessions.Revoke: the context is nil; use context.Background",
+		},
+		{
+			second(sessions.Create(ctx, seam.ClientSessionCreateParams{}, seam.WithIdempotent())),
+			"seam: ClientSessions.Create: WithIdempotent is for Client.Post; omit it",
 		},
 		{
 			all(ctx, sessions, seam.ClientSessionListParams{UserIdentityID: " "}),
@@ -302,15 +327,15 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			sessions.Revoke(ctx, sessionID, seam.WithMaxRetries(-1)),
-			"seam: ClientSessions.Revoke: the number of retries must not be negative",
+			"seam: ClientSessions.Revoke: the number of retries is negative; use 0 to send each request once",
 		},
 		{
 			sessions.Revoke(ctx, "", seam.WithMaxRetries(-1)),
-			"seam: ClientSessions.Revoke: the number of retries must not be negative",
+			"seam: ClientSessions.Revoke: the number of retries is negative; use 0 to send each request once",
 		},
 		{
 			second(sessions.Create(ctx, seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(-2027, 0, 0)})),
-			"seam: ClientSessions.Create: ExpiresAt is outside of the years 0 to 9999",
+			"seam: ClientSessions.Create: ExpiresAt is not in the years 0 to 9999",
 		},
 	} {
 		require.ErrorIs(t, tt.err, seam.ErrInvalidParams)
@@ -350,10 +375,7 @@ func TestEachParamIsEnough(t *testing.T) {
 	client := serve(t, answer(http.StatusOK, oneSession))
 	for _, params := range []seam.ClientSessionGetOrCreateParams{
 		{UserIdentifierKey: "jane_doe"},
-		{ConnectWebviewIDs: []string{webviewID}},
-		{ConnectedAccountIDs: []string{accountID}},
 		{UserIdentityID: identityID},
-		{ExpiresAt: expiry},
 	} {
 		_, err := client.ClientSessions.GetOrCreate(t.Context(), params)
 		require.NoError(t, err)

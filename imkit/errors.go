@@ -1,50 +1,51 @@
 package imkit
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/seam-go/seam/internal/redact"
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// ErrInvalidParams is what [errors.Is] finds in an error of this package for what
-// was refused before anything was sent.
+// ErrInvalidParams matches the errors for arguments that this package rejects
+// without sending a request.
 var ErrInvalidParams = errors.New("imkit: invalid parameters")
 
-// invalid is an error that matches [ErrInvalidParams] and says only what is
+// invalid is an error that matches [ErrInvalidParams]. Its text says only what is
 // wrong.
 type invalid string
 
 func (e invalid) Error() string        { return string(e) }
 func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 
-// Error is an answer of the server that is not what was asked for: one with a
-// status other than success, or a success whose RC is not 0, that is cut short or
-// lacks its content. If the context ends within an answer or while the next
-// attempt is waited for, it is that answer, and matches the context's error too.
+// Error is a response that did not confirm the revocation: one with a non-2xx
+// status, with an RC other than 0, without the list of revoked tokens, or one
+// that was cut short. If the context ends while a response is read or before a
+// retry, the error describes that response and also matches ctx.Err().
 //
-// Its text is one line and can be logged. Where the server repeats JWTs or the
-// call's API key, token or client ID in its message, they are masked.
+// Error returns one line that is safe to log. The call's API key, token and client
+// ID and all JWTs are replaced by REDACTED, also where the server escaped them for
+// JSON, a URL or HTML. They are not recognized if they are incomplete, written in
+// another case, or encoded as base64 or hex. A client ID of fewer than 6 bytes is
+// replaced only as a whole word.
 type Error struct {
-	StatusCode int
-	Code       int    // the server's RC, 0 if it sent none
-	Message    string // its RM, up to 200 bytes; nothing of a body that is not IMKIT's
+	StatusCode int    // HTTP status
+	Code       int    // the response's RC, or 0 if there is none
+	Message    string // the response's RM, truncated to 200 bytes; empty if the body is not IMKIT's
 
-	// RetryAfter is how long the server asked to be left alone, 0 if it did not.
+	// RetryAfter is the wait that the server asked for, or 0.
 	RetryAfter time.Duration
-	// Attempts is how many times the request was sent.
+	// Attempts is the number of requests sent.
 	Attempts int
 
 	err error
 }
 
-// Error says what was called and what came back, in one line.
+// Error describes the request and the response in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "imkit: DELETE %s: %d", path, e.StatusCode)
@@ -58,33 +59,14 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.Message)
 	}
 	if e.err != nil {
-		b.WriteString(": " + transport.Brief(e.err.Error()))
+		b.WriteString(": " + redact.Line(e.err.Error()))
 	}
 	if e.RetryAfter != 0 {
 		fmt.Fprintf(&b, " (retry after %v)", e.RetryAfter)
 	}
-	return b.String() + transport.Tries(e.Attempts)
+	return b.String() + transport.AttemptsNote(e.Attempts)
 }
 
-// Unwrap returns why the answer could not be used or waited out, nil if the
-// answer itself is the error.
+// Unwrap returns the reason why the response could not be read or retried, or nil
+// if the response itself reports the failure.
 func (e *Error) Unwrap() error { return e.err }
-
-const masked = "REDACTED"
-
-var jwt = regexp.MustCompile(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`)
-
-// mask takes the API key, the call's client ID and token and all JWTs out of a text
-// that the server or a transport may have written.
-func (c config) mask(text, clientID, token string) string {
-	for _, secret := range []string{c.apiKey, token, clientID} {
-		if secret == "" {
-			continue
-		}
-		escaped, _ := json.Marshal(secret) // of a text
-		for _, form := range []string{string(escaped[1 : len(escaped)-1]), url.PathEscape(secret), url.QueryEscape(secret), secret} {
-			text = strings.ReplaceAll(text, form, masked)
-		}
-	}
-	return jwt.ReplaceAllString(text, masked)
-}

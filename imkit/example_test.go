@@ -10,9 +10,9 @@ import (
 	"github.com/seam-go/seam/imkit/imkittest"
 )
 
-// A user signs out of one device.
+// Sign a user out of one device.
 func ExampleTokensService_Revoke() {
-	srv, err := imkittest.Start() // in place of the real endpoint and key
+	srv, err := imkittest.Start() // instead of the real server
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -37,9 +37,9 @@ func ExampleTokensService_Revoke() {
 	// true imkit: Tokens.Revoke: the token is blank
 }
 
-// A user is signed out everywhere.
+// Sign a user out everywhere.
 func ExampleTokensService_RevokeAll() {
-	srv, err := imkittest.Start() // in place of the real endpoint and key
+	srv, err := imkittest.Start() // instead of the real server
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func ExampleTokensService_RevokeAll() {
 }
 
 func ExampleError() {
-	srv, err := imkittest.Start() // in place of the real endpoint and key
+	srv, err := imkittest.Start() // instead of the real server
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -70,15 +70,15 @@ func ExampleError() {
 		log.Fatal(err)
 	}
 	_, err = client.Tokens.RevokeAll(context.Background(), "jane_doe")
-	var answer *imkit.Error
+	var apiErr *imkit.Error
 	switch {
 	case errors.Is(err, imkit.ErrInvalidParams):
-		fmt.Println("a mistake of ours, and nothing was sent:", err)
-	case errors.As(err, &answer):
-		fmt.Println("IMKIT says", answer.Code, answer.Message)
+		fmt.Println("invalid arguments, nothing was sent:", err)
+	case errors.As(err, &apiErr):
+		fmt.Println("refused by IMKIT:", apiErr.Code, apiErr.Message)
 	case err != nil:
-		fmt.Println("no answer from IMKIT:", err)
+		fmt.Println("no response:", err)
 	}
 	srv.Close()
-	// Output: IMKIT says 401 Unauthorized
+	// Output: refused by IMKIT: 401 Unauthorized
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/seam-go/seam/imkit"
 )
 
-// with adds a header to an answer.
+// with adds a header to a response.
 func (f attempt) with(name, value string) attempt {
 	return func(req *http.Request) (*http.Response, error) {
 		resp, err := f(req)
@@ -31,7 +31,7 @@ func (f attempt) with(name, value string) attempt {
 	}
 }
 
-// cut answers with the begin of a body.
+// cut responds with a truncated body.
 func cut(status int, begin string) attempt {
 	return func(*http.Request) (*http.Response, error) {
 		body := io.MultiReader(strings.NewReader(begin), iotest.ErrReader(io.ErrUnexpectedEOF))
@@ -39,13 +39,13 @@ func cut(status int, begin string) attempt {
 	}
 }
 
-// faults are what may go wrong with either operation, for as long as it is tried.
+// faults are failures of either operation, the same in each attempt.
 var faults = []struct {
 	name    string
 	attempt attempt
-	want    *imkit.Error // nil if there was no answer
+	want    *imkit.Error // nil if there was no response
 	is      error
-	text    string // of the error, after what was called
+	text    string // of the error, after its prefix
 }{
 	{
 		name:    "RC beside a success",
@@ -87,91 +87,91 @@ var faults = []struct {
 		name:    "RC of the wrong type",
 		attempt: answers(200, `{"RC": "0", "result": {"data": []}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: RC has a value of the wrong type",
+		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an integer",
 	},
 	{
 		name:    "no RC",
 		attempt: answers(200, `{"RM": "OK", "result": {"data": []}}`),
 		want:    &imkit.Error{StatusCode: 200, Message: "OK", Attempts: 1},
-		text:    "200 OK: OK: answer has no RC",
+		text:    "200 OK: OK: response has no RC",
 	},
 	{
 		name:    "null RC",
 		attempt: answers(200, `{"RC": null, "result": {"data": []}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer has no RC",
+		text:    "200 OK: response has no RC",
 	},
 	{
 		name:    "null",
 		attempt: answers(200, `null`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer has no RC",
+		text:    "200 OK: response has no RC",
 	},
 	{
 		name:    "no result",
 		attempt: answers(200, `{"RC": 0}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer has no list of tokens",
+		text:    "200 OK: response has no list of tokens",
 	},
 	{
 		name:    "null result",
 		attempt: answers(200, `{"RC": 0, "result": null}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer has no list of tokens",
+		text:    "200 OK: response has no list of tokens",
 	},
 	{
 		name:    "result of the wrong type",
 		attempt: answers(200, `{"RC": 0, "result": []}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: result has a value of the wrong type",
+		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an object",
 	},
 	{
 		name:    "no data",
 		attempt: answers(200, `{"RC": 0, "result": {}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer has no list of tokens",
+		text:    "200 OK: response has no list of tokens",
 	},
 	{
 		name:    "null data",
 		attempt: answers(200, `{"RC": 0, "result": {"data": null}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer has no list of tokens",
+		text:    "200 OK: response has no list of tokens",
 	},
 	{
 		name:    "data of the wrong type",
 		attempt: answers(200, `{"RC": 0, "result": {"data": {"token": "a"}}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: result.data has a value of the wrong type",
+		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an array",
 	},
 	{
 		name:    "null token",
 		attempt: answers(200, `{"RC": 0, "result": {"data": [{"token": "a"}, null]}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer has a token without its text",
+		text:    "200 OK: response has a token without its text",
 	},
 	{
 		name:    "empty 200",
 		attempt: answers(200, ""),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: unexpected end of JSON input",
+		text:    "200 OK: response cannot be decoded: unexpected EOF",
 	},
 	{
 		name:    "204",
 		attempt: answers(204, ""),
 		want:    &imkit.Error{StatusCode: 204, Attempts: 1},
-		text:    "204 No Content: answer cannot be decoded: unexpected end of JSON input",
+		text:    "204 No Content: response cannot be decoded: unexpected EOF",
 	},
 	{
 		name:    "200 HTML",
 		attempt: answers(200, "<html>Welcome to the hotel's network</html>"),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: invalid character '<' looking for beginning of value",
+		text:    "200 OK: response cannot be decoded: invalid JSON",
 	},
 	{
-		name:    "two answers",
+		name:    "two JSON values",
 		attempt: answers(200, nothing+nothing),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
-		text:    "200 OK: answer cannot be decoded: invalid character '{' after top-level value",
+		text:    "200 OK: response cannot be decoded: invalid JSON",
 	},
 	{
 		name:    "redirect",
@@ -242,7 +242,7 @@ var faults = []struct {
 		text:    "lookup imkit.test: no such host",
 	},
 	{
-		name: "no answer in time",
+		name: "no response in time",
 		attempt: func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, req.Context().Err()
@@ -252,8 +252,7 @@ var faults = []struct {
 	},
 }
 
-// TestFaults has every fault happen to both operations, with a clock that does
-// not wait.
+// TestFaults tests each operation with each fault.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
@@ -289,7 +288,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestTimeout is that of an attempt if the http.Client has none.
+// TestTimeout tests the default timeout of an attempt.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -302,7 +301,7 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// TestSecondAttemptSucceeds, and is all that comes back.
+// TestSecondAttemptSucceeds checks that nothing of a failed attempt remains.
 func TestSecondAttemptSucceeds(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]attempt{
@@ -332,7 +331,7 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 	}
 }
 
-// TestContext ends calls before, during and between their attempts.
+// TestContext ends the context before, during and between attempts.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -354,10 +353,10 @@ func TestContext(t *testing.T) {
 			_, err := offline(t, attempt).Tokens.RevokeAll(ctx, clientID)
 			require.ErrorIs(t, err, context.Canceled, name)
 			assert.Contains(t, err.Error(), "context canceled: shut")
-			answer, ok := errors.AsType[*imkit.Error](err)
+			apiErr, ok := errors.AsType[*imkit.Error](err)
 			assert.Equal(t, name == "between", ok)
 			if ok {
-				assert.Equal(t, 429, answer.StatusCode)
+				assert.Equal(t, 429, apiErr.StatusCode)
 				assert.NotContains(t, err.Error(), "\n", "one line")
 			}
 		}

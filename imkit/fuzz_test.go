@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,12 +15,26 @@ import (
 	"github.com/seam-go/seam/imkit"
 )
 
-// FuzzClientID sends client IDs to a server of net/http. Each that is taken
-// arrives in one piece, as one segment of the path, and none leads elsewhere.
+// rewritten applies the rewrites that proxies are known for.
+func rewritten(escaped string) string {
+	for range 3 { // several proxies may decode the path
+		if decoded, err := url.PathUnescape(escaped); err == nil {
+			escaped = decoded
+		}
+	}
+	escaped, _, _ = strings.Cut(escaped, "?")
+	escaped, _, _ = strings.Cut(escaped, "#")
+	escaped = regexp.MustCompile(`;[^/]*`).ReplaceAllString(escaped, "")
+	return path.Clean(strings.ReplaceAll(escaped, `\`, "/"))
+}
+
+// FuzzClientID sends client IDs to a server. Each accepted ID must arrive as one
+// segment of the path, and rewriting the path must not change it.
 func FuzzClientID(f *testing.F) {
 	for _, id := range []string{
 		clientID, "a/b", "/", "//", "a//b", "..", ".", "...", "..a", "a/../b", `a\b`, `..\a`, "%2F", "%2E%2E", "%", "%zz", "a b", " a ", "+", "é", "日本",
-		"?", "a?b=c", "#", ";v=1", "a,b", ":", "@", "&=$!*'()~", "\x00", "\r\nX: y", "\x7f", "\u202e", "a\xff", "", " ", "token", "*", strings.Repeat("é", 1000),
+		"?", "a?b=c", "#", ";v=1", "a,b", ":", "@", "&=$!*'()~", "\x00", "\r\nX: y", "\x7f", "\u202e", "a\xff", "", " ", "token", "*",
+		"/victim", "victim/", "x/..;/victim", "victim;x", "x/%2e%2e/victim", "x%252f%252e.%255cvictim", "victim%00", "victim/token?", "%2525", strings.Repeat("é", 1000),
 	} {
 		f.Add(id)
 	}
@@ -32,7 +48,7 @@ func FuzzClientID(f *testing.F) {
 	client, err := imkit.NewClient(server.URL, apiKey)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, id string) {
-		if len(id) > 100<<10 { // net/http's server takes no such header
+		if len(id) > 100<<10 { // longer than the headers that net/http accepts
 			return
 		}
 		if _, err := client.Tokens.RevokeAll(t.Context(), id); err != nil {
@@ -49,8 +65,6 @@ func FuzzClientID(f *testing.F) {
 		require.Equal(t, id, decoded)
 		require.Equal(t, "/admin/clients/"+id+"/token", got.decoded)
 		require.Empty(t, got.query)
-		steps := strings.FieldsFunc(id, func(r rune) bool { return r == '/' || r == '\\' })
-		require.NotContains(t, steps, ".", "for a server that decodes before it looks for steps")
-		require.NotContains(t, steps, "..")
+		require.Equal(t, "/admin/clients/"+id+"/token", rewritten(got.escaped))
 	})
 }

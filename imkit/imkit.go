@@ -1,6 +1,8 @@
-// Package imkit revokes the access tokens with which clients are signed in to
-// IMKIT. Its API takes one token of a client, or none for all of them, and answers
-// with what it revoked; it is for servers, as its key reaches every client.
+// Package imkit revokes access tokens of IMKIT, a chat service whose users, called
+// clients, sign in with such tokens.
+//
+// The API revokes one token of a client or all of them. Use it on servers only,
+// since its key can revoke the tokens of every client.
 //
 //	client, err := imkit.NewClient(os.Getenv("IMKIT_ENDPOINT"), os.Getenv("IMKIT_API_KEY"))
 //	if err != nil {
@@ -10,32 +12,30 @@
 //
 // # Errors
 //
-// What the server answers with any other status than a success, with an RC other
-// than 0, or without the revoked tokens, is an [*Error], whatever its body looks
-// like. What cannot be right is refused with [ErrInvalidParams] before anything
-// is sent. Any other error means that the last attempt got no answer; [errors.Is]
-// and [errors.As] find its cause, such as [context.DeadlineExceeded] or a
-// [net.OpError].
+// Any response with a non-2xx status, with an RC other than 0, or without the
+// revoked tokens is an [*Error]. Arguments that cannot be right are rejected with
+// [ErrInvalidParams], and no request is sent. Any other error means that the last
+// attempt got no response; [errors.Is] and [errors.As] find its cause, such as
+// [context.DeadlineExceeded] or a [net.OpError].
 //
 // # Retries
 //
-// Both operations are safe to repeat. A request is sent up to three times: again
-// after any failure that may pass, which is a connection that was not made or was
-// lost, a timeout, an answer cut short, 429, and 5xx but 501. The waits between
-// are those of package [github.com/seam-go/seam], and so is what is done about
-// Retry-After. Each attempt may take 30 seconds, or the Timeout of
-// [WithHTTPClient]; the call as a whole is bounded by its context.
+// Both operations are safe to repeat. A request is sent up to three times. It is
+// retried after a connection error, a timeout, a truncated response, status 429,
+// and status 5xx except 501. Backoff and Retry-After are handled as in package
+// [github.com/seam-go/seam]. Each attempt may take 30 seconds, or the Timeout of
+// the http.Client given to [WithHTTPClient]. Use the context to bound the whole
+// call.
 //
-// Where an answer was lost on the way, the next attempt may find the tokens gone,
-// and so give fewer of them, or none, than the call revoked.
+// If a response is lost, its retry finds the tokens already revoked. The call then
+// returns fewer tokens than it revoked, or none.
 //
 // # Secrets
 //
-// The API key and tokens are in no error, log line or URL, client IDs in no log
-// line, and no way of printing a [Client] shows its key. Printing a [Token] does
-// not show its text either, nor does [encoding/json.Marshal]. Redirects are not
-// followed, and plain http is refused for any host but loopback, unless
-// [WithInsecureHTTP] asks for it.
+// Errors, logs and URLs contain neither the API key nor tokens, and logs contain
+// no client IDs. Printing a [Client] does not show its key. Printing or marshaling
+// a [Token] does not show its text. Redirects are not followed. Plain http is
+// rejected for hosts other than loopback, unless [WithInsecureHTTP] allows it.
 package imkit
 
 import (
@@ -48,21 +48,21 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// Client calls the IMKIT API. Make one with [NewClient] and share it: it never
-// changes and is safe for concurrent use.
+// Client calls the IMKIT API. Create one with [NewClient]. It is immutable and
+// safe for concurrent use.
 type Client struct {
-	// Tokens holds the operations on clients' tokens.
+	// Tokens has the operations on tokens.
 	Tokens *TokensService
 }
 
-// NewClient makes a client of the API at endpoint, an absolute URL that may have
-// a path. It sends nothing, and so does not notice a key that the server will
-// refuse. Its errors match [ErrInvalidParams] and never quote the key.
+// NewClient returns a client for the API at endpoint, an absolute URL that may have
+// a path. It sends no request, so it does not detect a wrong key. Its errors match
+// [ErrInvalidParams] and never quote the key.
 func NewClient(endpoint, apiKey string, opts ...Option) (*Client, error) {
 	cfg := config{apiKey: apiKey, transport: transport.Default(), timeout: transport.DefaultTimeout}
-	var exposed bool
+	var plainHTTP bool
 	var problem string
-	cfg.endpoint, exposed, problem = transport.ParseEndpoint(endpoint, "https://imkit.example.com", "the API key stands beside it")
+	cfg.endpoint, plainHTTP, problem = transport.ParseEndpoint(endpoint, "https://imkit.example.com", "pass the API key as the second argument")
 	if wrong := transport.HeaderValueProblem(apiKey); wrong != "" {
 		problem = cmp.Or(problem, "the API key"+wrong)
 	}
@@ -73,8 +73,8 @@ func NewClient(endpoint, apiKey string, opts ...Option) (*Client, error) {
 		}
 		problem = cmp.Or(problem, opt(&cfg))
 	}
-	if exposed && !cfg.insecureHTTP {
-		problem = cmp.Or(problem, transport.ExposedProblem)
+	if plainHTTP && !cfg.insecureHTTP {
+		problem = cmp.Or(problem, transport.InsecureProblem)
 	}
 	if problem != "" {
 		return nil, fmt.Errorf("imkit: NewClient: %w", invalid(problem))
@@ -82,18 +82,17 @@ func NewClient(endpoint, apiKey string, opts ...Option) (*Client, error) {
 	return &Client{Tokens: &TokensService{func() config { return cfg }}}, nil
 }
 
-// Option changes how a client makes its calls. One that cannot be right is
-// refused by [NewClient]. Options can be kept, used again and shared between
-// goroutines.
+// Option configures a [Client]. [NewClient] returns an error for an invalid one.
+// An Option may be reused and is safe for concurrent use.
 type Option func(*config) (problem string)
 
-// WithHTTPClient sends requests over the transport of client, of whatever type,
-// and takes its Timeout, if that is set, for each attempt. Nothing else of client
-// is used, neither its redirect policy nor its cookies, and it is not changed.
+// WithHTTPClient sends requests through client.Transport, which may be of any type.
+// A positive client.Timeout limits each attempt. Other fields of client, such as
+// its redirect policy and cookie jar, are ignored. The client is not modified.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) string {
 		if client == nil {
-			return "the http.Client is nil; leave WithHTTPClient out for the default one"
+			return "the http.Client is nil; omit WithHTTPClient to use the default"
 		}
 		if c.transport = client.Transport; c.transport == nil {
 			c.transport = http.DefaultTransport
@@ -105,9 +104,9 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// WithLogger logs each attempt: with level Debug, or Warn if another one follows.
-// Logs hold neither secrets nor client IDs. By default nothing is logged; a nil
-// logger restores that.
+// WithLogger logs each attempt at level Debug, or Warn if a retry follows. Logs
+// contain neither secrets nor client IDs. By default, or if logger is nil, nothing
+// is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) string {
 		c.logger = logger
@@ -115,8 +114,8 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithInsecureHTTP allows an endpoint with plain http that is not on this
-// machine. The API key and all tokens then cross the network unencrypted.
+// WithInsecureHTTP allows plain http to hosts other than loopback. The API key and
+// all tokens then cross the network unencrypted.
 func WithInsecureHTTP() Option {
 	return func(c *config) string {
 		c.insecureHTTP = true
@@ -125,7 +124,7 @@ func WithInsecureHTTP() Option {
 }
 
 type config struct {
-	endpoint     string // without a slash at its end
+	endpoint     string // without a trailing slash
 	apiKey       string
 	insecureHTTP bool
 	transport    http.RoundTripper

@@ -3,12 +3,14 @@ package imkit_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,7 +26,7 @@ import (
 	"github.com/seam-go/seam/imkit/imkittest"
 )
 
-// The key, client and token of the documents' own request.
+// These are from the example request in the API documentation.
 const (
 	apiKey   = "2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk="
 	clientID = "1485248560558}"
@@ -35,7 +37,7 @@ const nothing = `{"RC": 0, "RM": "OK", "result": {"data": []}}`
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// attempt is what a transport without a network does with a request.
+// attempt is a RoundTripper without a network.
 type attempt func(*http.Request) (*http.Response, error)
 
 func (f attempt) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -50,7 +52,7 @@ func fails(err error) attempt {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// offline makes a client over a transport without a network.
+// offline returns a client that sends its requests to f.
 func offline(tb testing.TB, f attempt, opts ...imkit.Option) *imkit.Client {
 	tb.Helper()
 	client, err := imkit.NewClient("https://imkit.test", apiKey, append(opts, imkit.WithHTTPClient(&http.Client{Transport: f}))...)
@@ -58,7 +60,7 @@ func offline(tb testing.TB, f attempt, opts ...imkit.Option) *imkit.Client {
 	return client
 }
 
-// operations are what both have in common.
+// operations are both operations behind one signature.
 var operations = map[string]func(ctx context.Context, client *imkit.Client, clientID string) ([]imkit.Token, error){
 	"Revoke": func(ctx context.Context, client *imkit.Client, clientID string) ([]imkit.Token, error) {
 		return client.Tokens.Revoke(ctx, clientID, token)
@@ -68,12 +70,12 @@ var operations = map[string]func(ctx context.Context, client *imkit.Client, clie
 	},
 }
 
-// TestRequests holds what arrives at a server against requests written by hand.
+// TestRequests compares what a server receives with requests written by hand.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	common := http.Header{
 		"Accept":          {"application/json"},
-		"Accept-Encoding": {"gzip"}, // net/http's
+		"Accept-Encoding": {"gzip"}, // set by net/http
 		"Im-Api-Key":      {"2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk="},
 		"User-Agent":      {"seam-go/" + seam.Version},
 	}
@@ -97,7 +99,7 @@ func TestRequests(t *testing.T) {
 					assert.Equal(t, http.MethodDelete, r.Method)
 					assert.Equal(t, "/admin/clients/1485248560558%7D/token", r.RequestURI)
 					assert.Empty(t, cmp.Diff(want.header, r.Header))
-					if protocol == "HTTP/1.1" { // HTTP/2 tells an empty body by its end alone
+					if protocol == "HTTP/1.1" { // HTTP/2 sends no length for an empty body
 						assert.Equal(t, int64(len(want.body)), r.ContentLength)
 					}
 					assert.Empty(t, r.TransferEncoding)
@@ -120,8 +122,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestDocumentedAnswer decodes what the documents show.
-func TestDocumentedAnswer(t *testing.T) {
+// TestDocumentedResponse decodes the response in the API documentation.
+func TestDocumentedResponse(t *testing.T) {
 	t.Parallel()
 	body, err := os.ReadFile("../testdata/imkit/revoked.json")
 	require.NoError(t, err)
@@ -150,8 +152,7 @@ func TestDocumentedAnswer(t *testing.T) {
 	}
 }
 
-// TestLenientDecoding takes answers that differ from the documents in what does
-// not matter.
+// TestLenientDecoding decodes responses with unexpected but harmless values.
 func TestLenientDecoding(t *testing.T) {
 	t.Parallel()
 	expires := time.Date(2020, 6, 18, 7, 3, 9, 830e6, time.UTC)
@@ -162,38 +163,85 @@ func TestLenientDecoding(t *testing.T) {
 		`{"token": "a", "expirationDateMS": 1592463789830}`:                                                       {Token: "a", ExpiresAt: expires},
 		`{"token": "a", "expirationDate": "2020-06-18T07:03:09.830Z", "expirationDateMS": 1}`:                     {Token: "a", ExpiresAt: expires},
 		`{"token": "a", "expirationDate": "2020-06-18T09:03:09.830+02:00", "client": {"b": 1}}`:                   {Token: "a", ExpiresAt: expires},
+		`{"token": "a", "createdAt": -1e18, "updatedAt": 1e300, "expirationDateMS": 1e18}`:                        {Token: "a"},
+		`{"token": "a", "expirationDate": "9999-12-31T23:59:59-01:00", "createdAt": "0000-01-01T00:00:00+01:00"}`: {Token: "a"},
 	} {
 		tokens, err := offline(t, answers(http.StatusCreated, `{"RC": 0, "more": [], "result": {"data": [`+body+`], "more": 1}}`)).
 			Tokens.RevokeAll(t.Context(), clientID)
 		require.NoError(t, err, body)
 		assert.Empty(t, cmp.Diff([]imkit.Token{want}, tokens), body)
 		assert.NotSame(t, time.Local, tokens[0].ExpiresAt.Location(), body)
+		_, err = json.Marshal(tokens)
+		require.NoError(t, err, body)
 	}
 }
 
-// TestRefusedParams lists what is refused before anything is sent.
-func TestRefusedParams(t *testing.T) {
+// TestMemory decodes responses of 4 MiB that would take much more in memory if they
+// were decoded at once.
+//
+//nolint:paralleltest // it counts the allocations of the whole process
+func TestMemory(t *testing.T) {
+	for name, tt := range map[string]struct {
+		data string
+		most uint64 // MiB allocated in total
+	}{
+		"tokens without a text": {strings.Repeat("{},", 1_390_000) + "{}", 400},
+		"nested values":         {`{"token": "a", "createdAt": [` + strings.Repeat(`{"":0},`, 590_000) + `0]}`, 100},
+	} {
+		client := offline(t, answers(http.StatusOK, `{"RC": 0, "result": {"data": [`+tt.data+`]}}`))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := client.Tokens.RevokeAll(t.Context(), clientID)
+		runtime.ReadMemStats(&after)
+		assert.Equal(t, name == "nested values", err == nil, err)
+		assert.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, tt.most, name)
+	}
+}
+
+// TestInvalidParams lists the arguments for which no request is sent.
+func TestInvalidParams(t *testing.T) {
 	t.Parallel()
 	client := offline(t, func(*http.Request) (*http.Response, error) {
 		t.Error("a request was sent")
 		return nil, io.ErrUnexpectedEOF
 	})
+	const (
+		segment = `the client ID has an empty, "." or ".." path segment, which proxies remove`
+		syntax  = `the client ID has a '\', ';', '?' or '#', which proxies may take for a separator`
+		escape  = "the client ID has a percent escape, which proxies may decode; pass the client ID unescaped"
+		control = "the client ID has a control character, such as a line break"
+	)
 	for id, want := range map[string]string{
-		"":            "the client ID is blank",
-		"\t\n":        "the client ID is blank",
-		"\u00a0":      "the client ID is blank",
-		"jane\xff":    "the client ID is not valid UTF-8",
-		".":           "the client ID has a . or .. that could be taken for a step in the path",
-		"..":          "the client ID has a . or .. that could be taken for a step in the path",
-		"../jane":     "the client ID has a . or .. that could be taken for a step in the path",
-		"jane/.":      "the client ID has a . or .. that could be taken for a step in the path",
-		"jane/../joe": "the client ID has a . or .. that could be taken for a step in the path",
-		`jane\..\joe`: "the client ID has a . or .. that could be taken for a step in the path",
+		"":                 "the client ID is blank",
+		"\t\n":             "the client ID is blank",
+		"\u00a0":           "the client ID is blank",
+		"jane\xff":         "the client ID is not valid UTF-8",
+		".":                segment,
+		"..":               segment,
+		"../jane":          segment,
+		"jane/.":           segment,
+		"jane/../joe":      segment,
+		"/":                segment,
+		"/jane":            segment,
+		"jane/":            segment,
+		"x//jane":          segment,
+		`jane\..\joe`:      syntax,
+		`jane\`:            syntax,
+		"x/..;/jane":       syntax,
+		"jane;x":           syntax,
+		"jane/token?":      syntax,
+		"jane#":            syntax,
+		"x/%2e%2E/jane":    escape,
+		"x%2f..%2Fjane":    escape,
+		"x%252e%252e":      escape,
+		"1485248560558%7D": escape,
+		"jane\n":           control,
+		"jane\x00":         control,
 	} {
 		for name, call := range operations {
 			tokens, err := call(t.Context(), client, id)
 			require.ErrorIs(t, err, imkit.ErrInvalidParams)
-			require.EqualError(t, err, "imkit: Tokens."+name+": "+want)
+			require.EqualError(t, err, "imkit: Tokens."+name+": "+want, id)
 			assert.Nil(t, tokens)
 		}
 	}
@@ -206,24 +254,29 @@ func TestRefusedParams(t *testing.T) {
 		require.ErrorIs(t, err, imkit.ErrInvalidParams)
 		require.EqualError(t, err, "imkit: Tokens.Revoke: "+want)
 	}
+	for name, call := range operations {
+		_, err := call(nil, client, clientID)
+		require.ErrorIs(t, err, imkit.ErrInvalidParams)
+		require.EqualError(t, err, "imkit: Tokens."+name+": the context is nil; use context.Background")
+	}
 }
 
-// TestRefusedOptions lists what cannot make a client.
-func TestRefusedOptions(t *testing.T) {
+// TestInvalidOptions lists arguments that NewClient rejects.
+func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, endpoint, apiKey string
 		option                 imkit.Option
 		want                   string
 	}{
-		{name: "no endpoint, nor a key", want: "the endpoint must be a URL such as https://imkit.example.com"},
-		{name: "key and endpoint in each other's place", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint must be a URL such as https://imkit.example.com"},
-		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint must not have a user or password; the API key stands beside it"},
-		{name: "query", endpoint: "https://imkit.test?key=secret", apiKey: apiKey, want: "the endpoint must not have a query or a fragment"},
+		{name: "no endpoint, nor a key", want: "the endpoint is not an http or https URL; use one such as https://imkit.example.com"},
+		{name: "key and endpoint swapped", endpoint: apiKey, apiKey: "https://imkit.test", want: "the endpoint is not an http or https URL; use one such as https://imkit.example.com"},
+		{name: "key in the endpoint", endpoint: "https://secret@imkit.test", apiKey: apiKey, want: "the endpoint has a user or password; pass the API key as the second argument"},
+		{name: "query", endpoint: "https://imkit.test?key=secret", apiKey: apiKey, want: "the endpoint has a query or fragment; remove it"},
 		{name: "no key", endpoint: "https://imkit.test", want: "the API key is empty"},
-		{name: "key with a line break", endpoint: "https://imkit.test", apiKey: "secret\n", want: "the API key has a space, a line break or another character that none has; was it cut out with too much?"},
-		{name: "plain http", endpoint: "http://104.199.197.188:3100", apiKey: apiKey, want: "the endpoint must be https, as plain http would show the credential to the network; WithInsecureHTTP allows it all the same"},
-		{name: "no http.Client", endpoint: "https://imkit.test", apiKey: apiKey, option: imkit.WithHTTPClient(nil), want: "the http.Client is nil; leave WithHTTPClient out for the default one"},
+		{name: "key with a line break", endpoint: "https://imkit.test", apiKey: "secret\n", want: "the API key has a space, a line break or another invalid character; check how it was copied"},
+		{name: "plain http", endpoint: "http://104.199.197.188:3100", apiKey: apiKey, want: "the endpoint is plain http, which shows the credential to the network; use https, or allow it with WithInsecureHTTP"},
+		{name: "no http.Client", endpoint: "https://imkit.test", apiKey: apiKey, option: imkit.WithHTTPClient(nil), want: "the http.Client is nil; omit WithHTTPClient to use the default"},
 		{name: "no option", endpoint: "https://imkit.test", apiKey: apiKey, want: "an Option is nil"},
 		{name: "the first of two", endpoint: "https://imkit.test", option: imkit.WithHTTPClient(nil), want: "the API key is empty"},
 	} {
@@ -241,8 +294,8 @@ func TestRefusedOptions(t *testing.T) {
 	}
 }
 
-// TestEndpointsThatAreReached says where requests go.
-func TestEndpointsThatAreReached(t *testing.T) {
+// TestEndpoints checks the URLs of requests.
+func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	for endpoint, want := range map[string]string{
 		"https://imkit.test":               "https://imkit.test/admin/clients/a%2Fb/token",
@@ -262,21 +315,21 @@ func TestEndpointsThatAreReached(t *testing.T) {
 	}
 }
 
-// TestHTTPClient takes over what it says, and leaves the rest alone.
+// TestHTTPClient passes an http.Client without a Transport.
 func TestHTTPClient(t *testing.T) {
 	t.Parallel()
 	srv := imkittest.NewServer(t)
 	srv.AddToken(clientID)
 	_, err := srv.Client(t, imkit.WithHTTPClient(&http.Client{})).Tokens.RevokeAll(t.Context(), clientID)
-	require.NoError(t, err, "nil is net/http's default transport")
+	require.NoError(t, err, "a nil Transport is http.DefaultTransport")
 	assert.Len(t, srv.Requests(), 1)
 }
 
-// TestLogs holds the lines of a call that is tried again against what they may
-// say: neither key nor token nor client.
+// TestLogs checks the log of a call with two retries. It must contain neither the key
+// nor the token nor the client ID.
 func TestLogs(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // for a clock that does not wait
+	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "retry_in" {
@@ -292,9 +345,9 @@ func TestLogs(t *testing.T) {
 		}, imkit.WithLogger(logger))
 		_, err := client.Tokens.Revoke(t.Context(), clientID, token)
 		require.NoError(t, err)
-		const url = "msg=\"HTTP request\" method=DELETE url=https://imkit.test/admin/clients/:client-id/token "
-		assert.Equal(t, "level=WARN "+url+"attempt=1 status=503\n"+
-			"level=WARN "+url+"attempt=2 error=\"lost REDACTED REDACTED\"\n"+
-			"level=DEBUG "+url+"attempt=3 status=200\n", log.String())
+		const operation = "msg=\"HTTP attempt\" operation=Tokens.Revoke "
+		assert.Equal(t, "level=WARN "+operation+"attempt=1 status=503 duration=0s\n"+
+			"level=WARN "+operation+"attempt=2 duration=0s error=\"lost REDACTED REDACTED\"\n"+
+			"level=DEBUG "+operation+"attempt=3 status=200 duration=0s\n", log.String())
 	})
 }

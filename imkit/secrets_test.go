@@ -21,12 +21,13 @@ import (
 	"github.com/seam-go/seam/imkit/imkittest"
 )
 
-const somebodys = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6InNzcyJ9.bu8q6pZAHfJT2ut-AVlwhoJ2kIVoJUcJbmE2jsJT"
+// foreign is a token that the client does not know.
+const foreign = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6InNzcyJ9.bu8q6pZAHfJT2ut-AVlwhoJ2kIVoJUcJbmE2jsJT"
 
-// leaks returns the secrets that a text has, in hex and as numbers too.
+// leaks returns the secrets that text contains, also in hex and as numbers.
 func leaks(text string) []string {
 	var found []string
-	for _, secret := range []string{apiKey, token, somebodys} {
+	for _, secret := range []string{apiKey, token, foreign} {
 		for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")} {
 			if strings.Contains(text, form) {
 				found = append(found, secret)
@@ -36,7 +37,7 @@ func leaks(text string) []string {
 	return found
 }
 
-// printed prints a value in each way that asks it.
+// printed prints value with fmt, log/slog and encoding/json.
 func printed(t *testing.T, value any) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -51,7 +52,7 @@ func printed(t *testing.T, value any) string {
 	return out.String() + string(text)
 }
 
-// recorder keeps what testify prints, which follows pointers and calls no methods.
+// recorder records what testify prints, which follows pointers and calls no methods.
 type recorder struct{ text string }
 
 func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) }
@@ -62,9 +63,9 @@ func diffed(value any) string {
 	return diff.text
 }
 
-// told is all that a request says, and a token that only the server knows.
-func told(req *http.Request) string {
-	text := fmt.Sprint(req.Header, " ", req.URL, " ", somebodys)
+// contents returns everything in a request, and a foreign token.
+func contents(req *http.Request) string {
+	text := fmt.Sprint(req.Header, " ", req.URL, " ", foreign)
 	if req.Body != nil {
 		sent, err := io.ReadAll(req.Body)
 		text += fmt.Sprint(string(sent), err)
@@ -72,10 +73,10 @@ func told(req *http.Request) string {
 	return text
 }
 
-// echo is a server that puts all that it was told into its answer.
+// echo responds with everything in the request, in place of ECHO in shape.
 func echo(status int, shape string) attempt {
 	return func(req *http.Request) (*http.Response, error) {
-		quoted, err := json.Marshal(told(req))
+		quoted, err := json.Marshal(contents(req))
 		if err != nil {
 			return nil, err
 		}
@@ -83,8 +84,8 @@ func echo(status int, shape string) attempt {
 	}
 }
 
-// TestErrorsAndLogsHideSecrets calls a server that repeats all secrets, and looks
-// for them in all prints of what comes back.
+// TestErrorsAndLogsHideSecrets calls a server that echoes all secrets, and searches
+// for them in logs and in everything returned.
 func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	t.Parallel()
 	for kind, attempt := range map[string]attempt{
@@ -93,7 +94,7 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 		"another body":    echo(502, `<html>ECHO</html>`),
 		"wrong type":      echo(200, `{"RC": ECHO, "RM": ECHO, "result": {"data": [ECHO]}}`),
 		"transport": func(req *http.Request) (*http.Response, error) {
-			return nil, errors.New("malformed HTTP response: " + told(req))
+			return nil, errors.New("malformed HTTP response: " + contents(req))
 		},
 	} {
 		for name, call := range operations {
@@ -118,31 +119,34 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	}
 }
 
-// TestMask says what becomes of a message.
+// TestMask tests which parts of the server's message an error contains.
 func TestMask(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ token, message, want string }{
-		{token, "no test-token$123 of " + apiKey, "no REDACTED of REDACTED"},
-		{`a"b&c`, `no a"b&c, or "a\"b\u0026c"`, `no REDACTED, or "REDACTED"`},
-		{token, "no " + somebodys + ", no xeyJa.b.c", "no REDACTED, no xeyJa.b.c"},
-		{strings.Repeat("t", 2<<20), "long", "long"},
-		{token, strings.Repeat("x", 190) + token, strings.Repeat("x", 190) + "REDACTED"},
-		{token, strings.Repeat("x", 195) + token, strings.Repeat("x", 195) + "REDAC…"},
-		{token, "two\nlines", "two lines"},
-		{token, "Cannot DELETE /admin/clients/1485248560558%7D/token of 1485248560558}", "Cannot DELETE /admin/clients/REDACTED/token of REDACTED"},
-		{token, "test-token%24123 of 2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk%3D", "REDACTED of REDACTED"},
+	for _, tt := range []struct{ clientID, token, message, want string }{
+		{clientID, token, "no test-token$123 of " + apiKey, "no REDACTED of REDACTED"},
+		{clientID, `a"b&c`, `no a"b&c, or "a\"b\u0026c"`, `no REDACTED, or "REDACTED"`},
+		{clientID, token, "no " + foreign + ", no xeyJa.b.c", "no REDACTED, no xeyJa.b.c"},
+		{clientID, strings.Repeat("t", 2<<20), "long", "long"},
+		{clientID, token, strings.Repeat("x", 190) + token, strings.Repeat("x", 190) + "REDACTED"},
+		{clientID, token, strings.Repeat("x", 195) + token, strings.Repeat("x", 195) + "REDAC…"},
+		{clientID, token, "two\nlines", "two lines"},
+		{clientID, token, "Cannot DELETE /admin/clients/1485248560558%7D/token of 1485248560558}", "Cannot DELETE /admin/clients/REDACTED/token of REDACTED"},
+		{clientID, token, "test-token%24123 of 2JYpYhDaQlIQlDSvVLCLLo2MPzFfVm9jYpxw2vuBrmk&#61;", "REDACTED of REDACTED"},
+		{"1", token, "dial tcp 127.0.0.81:3100: no client 1", "dial tcp 127.0.0.81:3100: no client REDACTED"},
+		{"eyJa.b.c:jane_doe", token, "no client eyJa.b.c:jane_doe", "no client REDACTED"},
+		{"test-token$123", token, "no test-token$123", "no REDACTED"},
 	} {
 		body, err := json.Marshal(map[string]any{"RC": 1, "RM": tt.message})
 		require.NoError(t, err)
-		_, err = offline(t, answers(http.StatusOK, string(body))).Tokens.Revoke(t.Context(), clientID, tt.token)
-		answer, ok := errors.AsType[*imkit.Error](err)
+		_, err = offline(t, answers(http.StatusOK, string(body))).Tokens.Revoke(t.Context(), tt.clientID, tt.token)
+		apiErr, ok := errors.AsType[*imkit.Error](err)
 		require.True(t, ok)
-		assert.Equal(t, tt.want, answer.Message)
+		assert.Equal(t, tt.want, apiErr.Message)
 	}
 }
 
-// TestPrintedClientHidesItsKey after a call over net/http, whose buffers hold
-// what was sent.
+// TestPrintedClientHidesItsKey prints a client after a call, when net/http has the
+// key in its buffers.
 func TestPrintedClientHidesItsKey(t *testing.T) {
 	t.Parallel()
 	srv := imkittest.NewServer(t)
@@ -154,10 +158,10 @@ func TestPrintedClientHidesItsKey(t *testing.T) {
 	}
 }
 
-// TestPrintedTokenHidesItsText prints a token, and what holds one.
+// TestPrintedTokenHidesItsText prints a token and values that contain one.
 func TestPrintedTokenHidesItsText(t *testing.T) {
 	t.Parallel()
-	revoked := imkit.Token{Token: somebodys, CreatedAt: time.Date(2020, 6, 11, 7, 3, 9, 831e6, time.UTC)}
+	revoked := imkit.Token{Token: foreign, CreatedAt: time.Date(2020, 6, 11, 7, 3, 9, 831e6, time.UTC)}
 	for _, value := range []any{
 		revoked, &revoked, []imkit.Token{revoked}, map[string]*imkit.Token{"a": &revoked}, struct{ T imkit.Token }{revoked},
 	} {

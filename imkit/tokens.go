@@ -14,31 +14,39 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/redact"
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// TokensService holds the operations on clients' tokens. It is the field Tokens
-// of a [Client], and as safe for concurrent use.
+// TokensService has the operations on tokens. It is the Tokens field of a
+// [Client] and safe for concurrent use.
 //
-// A client ID may be any text that is valid UTF-8 and not blank, but for one in
-// which . or .. stands alone or between slashes. However it is escaped, what lies
-// on the way to the server may take that for a step in the path, and so have the
-// tokens of another client revoked.
+// Pass client IDs unescaped; they are escaped in the URL. A proxy in front of the
+// server may decode and rewrite the path, and so reach the tokens of another
+// client. Client IDs that this could happen to are rejected: those with a
+// backslash, a semicolon, a question mark, a number sign, a control character or a
+// percent escape, and those with an empty path segment or one that is "." or "..".
 type TokensService struct {
-	// config holds the API key. Inside a func it is out of the reach of every
-	// printer, dumper and diff, those that follow pointers included.
+	// config contains the API key. Printers, dumpers and diffs cannot look into a
+	// func.
 	config func() config
 }
 
-// Revoke revokes one token of a client, and returns what the server says that it
-// revoked: nothing if the client has no such token. An empty token is refused, as
-// the server might take that for all tokens; see [TokensService.RevokeAll]. A proxy
-// that drops the body of a DELETE has the same effect: the list then has all tokens
-// of the client.
+// Revoke revokes one token of a client. It returns the tokens that the server
+// reports as revoked: none if the client does not have this token. A blank token
+// is rejected, because the server could take it for all tokens; use
+// [TokensService.RevokeAll] for that.
 //
-// It is safe to repeat. After a lost answer the list may be empty all the same.
+// If a proxy drops the body of the DELETE request, the server revokes all tokens
+// of the client, and they are returned.
+//
+// Revoke is safe to repeat. After a lost response it may return no token although
+// it revoked one.
+//
+// See https://docs.imkit.io/en/user/user-token/revoke-token/.
 func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]Token, error) {
 	if problem := transport.TextProblem(token); problem != "" {
 		return nil, fmt.Errorf("imkit: Tokens.Revoke: %w", invalid("the token"+problem))
@@ -46,29 +54,55 @@ func (s *TokensService) Revoke(ctx context.Context, clientID, token string) ([]T
 	return s.config().revoke(ctx, "Revoke", clientID, token)
 }
 
-// RevokeAll revokes all tokens of a client, and returns them as they were. The
-// client is signed out everywhere.
+// RevokeAll revokes all tokens of a client, which signs it out everywhere, and
+// returns them.
 //
-// It is safe to repeat. After a lost answer the list may lack what was revoked
-// before, and it revokes tokens that the client was given since. A list of more
-// than 4 MiB is an [*Error], though its tokens are revoked.
+// RevokeAll is safe to repeat, but a repeated call also revokes tokens issued in
+// the meantime. After a lost response the returned list may be incomplete. A list
+// of more than 4 MiB is an [*Error] although its tokens are revoked.
+//
+// See https://docs.imkit.io/en/user/user-token/revoke-token/.
 func (s *TokensService) RevokeAll(ctx context.Context, clientID string) ([]Token, error) {
 	return s.config().revoke(ctx, "RevokeAll", clientID, "")
 }
 
 const path = "/admin/clients/:client-id/token"
 
-// step is a client ID that decodes to a step in a path, for one server or other.
-var step = regexp.MustCompile(`(^|[/\\])\.\.?([/\\]|$)`)
+var percentEscape = regexp.MustCompile("%[0-9A-Fa-f]{2}")
 
-// revoke revokes a token of a client, or all if it is empty.
+// clientIDProblem says why a proxy could turn the path of a client into that of
+// another one, or returns the empty string.
+func clientIDProblem(id string) string {
+	if problem := transport.TextProblem(id); problem != "" {
+		return problem
+	}
+	if strings.ContainsAny(id, `\;?#`) {
+		return ` has a '\', ';', '?' or '#', which proxies may take for a separator`
+	}
+	if percentEscape.MatchString(id) {
+		return " has a percent escape, which proxies may decode; pass the client ID unescaped"
+	}
+	if strings.ContainsFunc(id, unicode.IsControl) {
+		return " has a control character, such as a line break"
+	}
+	for segment := range strings.SplitSeq(id, "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return ` has an empty, "." or ".." path segment, which proxies remove`
+		}
+	}
+	return ""
+}
+
+// revoke revokes one token of a client, or all if token is empty.
 func (c config) revoke(ctx context.Context, name, clientID, token string) ([]Token, error) {
-	problem := transport.TextProblem(clientID)
-	if step.MatchString(clientID) {
-		problem = " has a . or .. that could be taken for a step in the path"
+	problem := ""
+	if ctx == nil {
+		problem = "the context is nil; use context.Background"
+	} else if wrong := clientIDProblem(clientID); wrong != "" {
+		problem = "the client ID" + wrong
 	}
 	if problem != "" {
-		return nil, fmt.Errorf("imkit: Tokens.%s: %w", name, invalid("the client ID"+problem))
+		return nil, fmt.Errorf("imkit: Tokens.%s: %w", name, invalid(problem))
 	}
 	header := http.Header{
 		"Accept":     {"application/json"},
@@ -78,132 +112,141 @@ func (c config) revoke(ctx context.Context, name, clientID, token string) ([]Tok
 	var body []byte
 	if token != "" {
 		header.Set("Content-Type", "application/json")
-		body, _ = json.Marshal(map[string]string{"token": token}) // of a text
+		body, _ = json.Marshal(map[string]string{"token": token}) // strings cannot fail
 	}
-	mask := func(text string) string { return c.mask(text, clientID, token) }
-	var got envelope
-	var tokens []Token
-	answer, err := transport.Do(ctx, &transport.Request{
+	secrets := redact.Secrets{Credentials: []string{c.apiKey, token}, Identifiers: []string{clientID}}
+	got, resp, err := transport.Do(ctx, &transport.Request{
 		Method:     http.MethodDelete,
 		URL:        c.endpoint + strings.Replace(path, ":client-id", url.PathEscape(clientID), 1),
-		LogURL:     c.endpoint + path,
 		Header:     header,
 		Body:       body,
 		Retry:      transport.RetryTransient,
 		MaxRetries: transport.DefaultMaxRetries,
 		Timeout:    c.timeout,
 		Transport:  c.transport,
-		Logger:     c.logger,
-		Mask:       mask,
-		Decode: func(r io.Reader) (err error) {
-			tokens, err = got.decode(r)
-			return err
+		Redact:     secrets.Text,
+		Observe: func(ctx context.Context, a transport.Attempt) {
+			if c.logger != nil {
+				a.Log(ctx, c.logger, "Tokens."+name, "")
+			}
 		},
-	})
+	}, decode)
 	switch {
-	case err == nil && answer.Success() && got.RC == 0:
-		return tokens, nil
-	case answer.StatusCode == 0:
-		return nil, fmt.Errorf("imkit: DELETE %s: %w%s", path, err, transport.Tries(answer.Attempts))
+	case err == nil && resp.Success() && got.RC == 0:
+		return got.tokens, nil
+	case resp.StatusCode == 0:
+		return nil, fmt.Errorf("imkit: DELETE %s: %w%s", path, err, transport.AttemptsNote(resp.Attempts))
 	}
-	e := &Error{StatusCode: answer.StatusCode, RetryAfter: answer.RetryAfter, Attempts: answer.Attempts, err: err}
-	if !answer.Success() {
-		_ = json.Unmarshal(answer.Body, &got) // what does decode is taken, a value of the wrong type beside it is not
+	apiErr := &Error{StatusCode: resp.StatusCode, RetryAfter: resp.RetryAfter, Attempts: resp.Attempts, err: err}
+	if !resp.Success() {
+		_ = json.Unmarshal(resp.Body, &got) // RC and RM are used even if other values have the wrong type
 	}
-	e.Code, e.Message = got.RC, transport.Brief(mask(got.RM))
-	return nil, e
+	apiErr.Code, apiErr.Message = got.RC, redact.Line(secrets.Text(got.RM))
+	return nil, apiErr
 }
 
-// envelope is an answer as the server writes it.
-type envelope struct {
+// response is the body of a response.
+type response struct {
 	RC     int    `json:"RC"`
 	RM     string `json:"RM"`
 	Result struct {
-		Data []struct {
-			Token            string `json:"token"`
-			CreatedAt        any    `json:"createdAt"`
-			UpdatedAt        any    `json:"updatedAt"`
-			ExpirationDate   any    `json:"expirationDate"`
-			ExpirationDateMS any    `json:"expirationDateMS"` // since the epoch
-		} `json:"data"`
+		// Tokens are decoded one by one, so that the memory needed is bounded by the
+		// length of the body.
+		Data []json.RawMessage `json:"data"`
 	} `json:"result"`
+
+	tokens []Token // decoded from Result
 }
 
-// decode reads the answer of a success, and returns the tokens unless its RC says
-// that it is none.
-func (e *envelope) decode(r io.Reader) ([]Token, error) {
+// decode reads the body of a 2xx response. If RC reports a failure, the response
+// has no tokens and the error is nil.
+func decode(body io.Reader) (r response, err error) {
 	const missing = math.MinInt
-	e.RC = missing
-	err := transport.Decode(r, e)
+	r.RC = missing
+	err = transport.DecodeAll(body, &r)
 	switch {
-	case e.RC == missing:
-		e.RC = 0
-		return nil, cmp.Or(err, errors.New("answer has no RC"))
-	case e.RC != 0:
-		return nil, nil // its RM says what is wrong, whatever the rest looks like
+	case r.RC == missing:
+		r.RC = 0
+		return r, cmp.Or(err, errors.New("response has no RC"))
+	case r.RC != 0:
+		return r, nil // RM says what is wrong, whatever the rest looks like
 	case err != nil:
-		return nil, err
-	case e.Result.Data == nil:
-		return nil, errors.New("answer has no list of tokens")
+		return r, err
+	case r.Result.Data == nil:
+		return r, errors.New("response has no list of tokens")
 	}
-	tokens := make([]Token, len(e.Result.Data))
-	for i, sent := range e.Result.Data {
-		if sent.Token == "" {
-			return nil, errors.New("answer has a token without its text")
+	r.tokens = []Token{}
+	for _, data := range r.Result.Data {
+		var token struct {
+			Token            string    `json:"token"`
+			CreatedAt        timestamp `json:"createdAt"`
+			UpdatedAt        timestamp `json:"updatedAt"`
+			ExpirationDate   timestamp `json:"expirationDate"`
+			ExpirationDateMS timestamp `json:"expirationDateMS"`
 		}
-		tokens[i] = Token{sent.Token, at(sent.CreatedAt), at(sent.UpdatedAt), at(sent.ExpirationDate)}
-		if tokens[i].ExpiresAt.IsZero() {
-			tokens[i].ExpiresAt = at(sent.ExpirationDateMS)
+		if err := json.Unmarshal(data, &token); err != nil || token.Token == "" {
+			return r, errors.New("response has a token without its text")
 		}
+		expires := token.ExpirationDate
+		if expires.IsZero() {
+			expires = token.ExpirationDateMS
+		}
+		r.tokens = append(r.tokens, Token{token.Token, token.CreatedAt.Time, token.UpdatedAt.Time, expires.Time})
 	}
-	return tokens, nil
+	return r, nil
 }
 
-// at is a time as the server may write it. What is none is as good as not there: it
-// must not hide that the token was revoked.
-func at(sent any) time.Time {
-	var at time.Time
-	switch sent := sent.(type) {
-	case string:
-		at, _ = time.Parse(time.RFC3339, sent)
-	case float64:
-		at = time.UnixMilli(int64(sent))
+// timestamp is a time in RFC 3339 or in milliseconds since the epoch. A malformed one
+// is zero rather than an error, which would hide that the token was revoked. So is one
+// outside of the years 0 to 9999, which [time.Time.MarshalJSON] rejects.
+type timestamp struct{ time.Time }
+
+func (t *timestamp) UnmarshalJSON(value []byte) error {
+	var text string
+	var ms float64
+	switch {
+	case json.Unmarshal(value, &text) == nil:
+		t.Time, _ = time.Parse(time.RFC3339, text)
+	case json.Unmarshal(value, &ms) == nil:
+		t.Time = time.UnixMilli(int64(ms))
 	}
-	return at.UTC()
+	if t.Time = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
+		t.Time = time.Time{}
+	}
+	return nil
 }
 
 // Token is an access token that was revoked.
 //
-// Printed with package fmt or log/slog, and in [encoding/json.Marshal], it shows
-// everything but its text, which is in the field Token alone. What prints it
-// without asking it still shows that: fmt in an unexported field of something
-// else, and what dumps all that is in memory.
+// Packages fmt and log/slog and [encoding/json.Marshal] show REDACTED in place of
+// its text; read the field Token to get it. Three ways of printing ignore this:
+// the fmt verbs %w, which go vet reports, and %p; package fmt with a Token in an
+// unexported field of another struct; and libraries that print any value by
+// reflection.
 type Token struct {
-	Token     string    `json:"token"` // its text, often a JWT
+	Token     string    `json:"token"` // the text, often a JWT
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
-	ExpiresAt time.Time `json:"expirationDate"` // from when on it would have been refused anyway; zero if unknown
+	ExpiresAt time.Time `json:"expirationDate"` // the time it would have expired; zero if unknown
 }
 
-// printedToken has the fields of a token without its methods, so that those can
-// print it.
-type printedToken Token
+// redactedToken is a token whose text is masked. It has no methods, so it is
+// printed as a plain struct.
+type redactedToken Token
 
-func (t Token) printed() printedToken {
+func (t Token) redacted() redactedToken {
 	if t.Token != "" {
-		t.Token = masked
+		t.Token = redact.Mark
 	}
-	return printedToken(t)
+	return redactedToken(t)
 }
 
-// Format implements [fmt.Formatter]: the token is printed without its text.
-func (t Token) Format(state fmt.State, verb rune) {
-	_, _ = fmt.Fprintf(state, fmt.FormatString(state, verb), t.printed())
-}
+// Format implements [fmt.Formatter]. It prints the token without its text.
+func (t Token) Format(state fmt.State, verb rune) { redact.Format(state, verb, t.redacted()) }
 
-// LogValue implements [slog.LogValuer]: the token is logged without its text.
-func (t Token) LogValue() slog.Value { return slog.AnyValue(t.printed()) }
+// LogValue implements [slog.LogValuer]. It logs the token without its text.
+func (t Token) LogValue() slog.Value { return slog.AnyValue(t.redacted()) }
 
-// MarshalJSON implements [encoding/json.Marshaler]: the token is written without
-// its text, as nobody has a use for one that was revoked.
-func (t Token) MarshalJSON() ([]byte, error) { return json.Marshal(t.printed()) }
+// MarshalJSON implements [encoding/json.Marshaler]. It encodes the token without
+// its text.
+func (t Token) MarshalJSON() ([]byte, error) { return json.Marshal(t.redacted()) }

@@ -1,94 +1,137 @@
 package webhook
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/seam-go/seam/internal/redact"
 )
 
-// EventTypeClientSessionDeleted is the [Event.EventType] of a session that was
-// deleted. There is none for one that was revoked or has expired.
+// EventTypeClientSessionDeleted is the [Event.EventType] for a deleted client
+// session. Seam sends no event for a session that is revoked or expires.
 const EventTypeClientSessionDeleted = "client_session.deleted"
 
-// Event is something that has happened in a workspace. An event of a type that this
-// package does not know has its type and Raw.
+// Event is an event in a Seam workspace. Fields that Event lacks are in the JSON
+// returned by [Event.Raw].
 //
-// Printed with package fmt or log/slog it does not show Raw, in which other
-// events have the codes of locks. What prints an event without asking it does:
-// fmt in an unexported field of something else, and slog's JSON handler in a
-// slice, map or struct. [encoding/json.Marshal] keeps all, for a queue, and of Raw
-// the same JSON if not the same bytes.
+// This JSON can contain secrets, such as access codes. Packages fmt and log/slog do
+// not show it. [encoding/json.Marshal] includes it, so that an Event can be put into
+// a queue; [encoding/json.Unmarshal] restores the Event. Other encodings, such as
+// encoding/gob, lose it. Loggers that encode a value as JSON show it: slog's JSON
+// handler does so for an Event in a slice, map or struct.
 //
 // See https://docs.seam.co/latest/api/events.
 type Event struct {
-	// MessageID is the same in each try to deliver an event, also one that was
-	// asked for by hand. Whoever remembers those that were handled knows what
-	// comes again.
+	// MessageID is the same in each attempt to deliver an event, including those
+	// requested in the Seam console. Use it to recognize an event that was handled
+	// before.
 	MessageID string
 
-	EventID     string // Seam's own ID of the event
-	EventType   string // such as client_session.deleted
-	WorkspaceID string
-	CreatedAt   time.Time // of the event; zero if that has no such time
-	OccurredAt  time.Time // of what it tells of; zero likewise
+	EventID     string    // Seam's ID of the event
+	EventType   string    // such as client_session.deleted
+	WorkspaceID string    // the workspace of the event
+	CreatedAt   time.Time // when Seam created the event; zero if missing or malformed
+	OccurredAt  time.Time // when it happened; zero if missing or malformed
 
-	EventDescription string // for people; empty if there is none
+	EventDescription string // a sentence for people; may be empty
 
-	// ClientSessionDeleted is nil for an event of another type.
+	// ClientSessionDeleted is nil for events of another type.
 	ClientSessionDeleted *ClientSessionDeleted
 
-	Raw json.RawMessage // the body as it came
+	raw *string // a pointer, since package fmt prints what a string contains
 }
 
-// ClientSessionDeleted is what an [EventTypeClientSessionDeleted] tells.
+// ClientSessionDeleted has the fields of an [EventTypeClientSessionDeleted] event.
 type ClientSessionDeleted struct {
 	ClientSessionID string // never empty
 }
 
-// newEvent reads a body that is signed. Of what an event need not have, it takes
-// what it can read.
+// Raw returns the JSON of the event as received, or nil if the Event was not made
+// from a delivery. The caller may modify the returned bytes. If the Event was
+// restored by [encoding/json.Unmarshal], the JSON may have other spaces and escapes
+// than received.
+func (e Event) Raw() json.RawMessage {
+	if e.raw == nil {
+		return nil
+	}
+	return json.RawMessage(*e.raw)
+}
+
+// newEvent decodes a verified body. It ignores optional fields of the wrong type.
 func newEvent(messageID string, body []byte) (Event, error) {
-	unusable := func(why string) (Event, error) {
+	invalid := func(why string) (Event, error) {
 		return Event{}, fmt.Errorf("%w: message %s %s", ErrInvalidEvent, messageID, why)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
-		return unusable("is no JSON object")
+		return invalid("is not a JSON object")
 	}
 	text := func(name string) (value string) {
-		_ = json.Unmarshal(fields[name], &value) // what is no text is as good as none
+		_ = json.Unmarshal(fields[name], &value) // the empty string if it is not a string
 		return value
 	}
-	at := func(name string) time.Time {
-		at, _ := time.Parse(time.RFC3339, text(name)) // likewise
-		return at
+	date := func(name string) time.Time {
+		t, _ := time.Parse(time.RFC3339, text(name)) // zero if it is not a time
+		return t
 	}
+	raw := string(body)
 	event := Event{
 		MessageID:   messageID,
 		EventID:     text("event_id"),
 		EventType:   text("event_type"),
 		WorkspaceID: text("workspace_id"),
-		CreatedAt:   at("created_at"),
-		OccurredAt:  at("occurred_at"),
-		Raw:         bytes.Clone(body), // which is the caller's
+		CreatedAt:   date("created_at"),
+		OccurredAt:  date("occurred_at"),
 
 		EventDescription: text("event_description"),
+
+		raw: &raw,
 	}
 	if event.EventID == "" || event.EventType == "" {
-		return unusable("has no event_id or event_type")
+		return invalid("has no event_id or event_type")
 	}
 	if event.EventType == EventTypeClientSessionDeleted {
 		event.ClientSessionDeleted = &ClientSessionDeleted{text("client_session_id")}
 		if event.ClientSessionDeleted.ClientSessionID == "" {
-			return unusable("has no client_session_id")
+			return invalid("has no client_session_id")
 		}
 	}
 	return event, nil
 }
 
-// printedEvent is what a print shows of an event.
+// fields has the fields of an event and none of its methods.
+type fields Event
+
+// encoded is the JSON encoding of an event.
+type encoded struct {
+	fields
+	Raw json.RawMessage
+}
+
+// MarshalJSON implements [encoding/json.Marshaler]. The encoding includes
+// [Event.Raw].
+func (e Event) MarshalJSON() ([]byte, error) { return json.Marshal(encoded{fields(e), e.Raw()}) }
+
+// UnmarshalJSON implements [encoding/json.Unmarshaler]. It decodes what
+// [Event.MarshalJSON] returns, not the body of a webhook; see [Verifier.Verify].
+func (e *Event) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		return nil // by convention
+	}
+	var decoded encoded
+	if err := json.Unmarshal(text, &decoded); err != nil {
+		return err
+	}
+	*e = Event(decoded.fields)
+	if raw := string(decoded.Raw); raw != "" && raw != "null" {
+		e.raw = &raw
+	}
+	return nil
+}
+
+// printedEvent is what package fmt and loggers print.
 type printedEvent struct {
 	MessageID, EventID, EventType, EventDescription, WorkspaceID string
 	CreatedAt, OccurredAt                                        time.Time
@@ -96,20 +139,18 @@ type printedEvent struct {
 }
 
 func (e Event) printed() printedEvent {
-	printed := printedEvent{
+	p := printedEvent{
 		e.MessageID, e.EventID, e.EventType, e.EventDescription, e.WorkspaceID,
-		e.CreatedAt, e.OccurredAt, "", "REDACTED",
+		e.CreatedAt, e.OccurredAt, "", redact.Mark,
 	}
 	if e.ClientSessionDeleted != nil {
-		printed.ClientSessionID = e.ClientSessionDeleted.ClientSessionID
+		p.ClientSessionID = e.ClientSessionDeleted.ClientSessionID
 	}
-	return printed
+	return p
 }
 
-// Format implements [fmt.Formatter]: the event is printed without Raw.
-func (e Event) Format(state fmt.State, verb rune) {
-	_, _ = fmt.Fprintf(state, fmt.FormatString(state, verb), e.printed())
-}
+// Format implements [fmt.Formatter]. It prints the event without its raw JSON.
+func (e Event) Format(state fmt.State, verb rune) { redact.Format(state, verb, e.printed()) }
 
-// LogValue implements [slog.LogValuer]: the event is logged without Raw.
+// LogValue implements [slog.LogValuer]. It logs the event without its raw JSON.
 func (e Event) LogValue() slog.Value { return slog.AnyValue(e.printed()) }

@@ -16,26 +16,26 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-// The secret is that of the Seam console, from the environment of the program.
+// In a program, read the secret from the environment.
 const exampleSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
 
-// deliver sends an event as Seam does, and prints the answer's status.
+// deliver sends an event as Seam does, and prints the status of the response.
 func deliver(receiver http.Handler, messageID, body string) {
-	req := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(body)) //nolint:noctx // as it is no real one
+	req := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(body)) //nolint:noctx // no client sends it
 	req.Header = seamtest.SignWebhook(exampleSecret, messageID, time.Now(), []byte(body))
-	answer := httptest.NewRecorder()
-	receiver.ServeHTTP(answer, req)
-	fmt.Println(answer.Code)
+	response := httptest.NewRecorder()
+	receiver.ServeHTTP(response, req)
+	fmt.Println(response.Code)
 }
 
-// An event is handled once, however often it is delivered.
+// Handle each event once, even if it is delivered several times.
 func ExampleVerifier_Handler() {
 	verifier, err := webhook.NewVerifier(exampleSecret)
 	if err != nil {
 		log.Fatal(err)
 	}
 	var mu sync.Mutex
-	handled := map[string]bool{} // by MessageID; a table of a database in earnest
+	handled := map[string]bool{} // by MessageID; use a database table instead
 	handler := verifier.Handler(func(_ context.Context, event webhook.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -43,7 +43,7 @@ func ExampleVerifier_Handler() {
 			return nil
 		}
 		if deleted := event.ClientSessionDeleted; deleted != nil {
-			fmt.Println("deleted:", deleted.ClientSessionID) // if this fails, return the error: it will come again
+			fmt.Println("deleted:", deleted.ClientSessionID) // return an error to have it delivered again
 		}
 		handled[event.MessageID] = true
 		return nil
@@ -58,7 +58,7 @@ func ExampleVerifier_Handler() {
 	// 204
 }
 
-// A handler of your own decides by itself what becomes of a delivery.
+// Respond to deliveries in a handler of your own.
 func ExampleVerifier_Parse() {
 	verifier, err := webhook.NewVerifier(exampleSecret)
 	if err != nil {
@@ -68,7 +68,7 @@ func ExampleVerifier_Parse() {
 		event, err := verifier.Parse(r)
 		switch {
 		case errors.Is(err, webhook.ErrInvalidEvent):
-			fmt.Println(err) // from Seam, but of no use: it must not come again
+			fmt.Println(err) // a 2xx status stops further attempts
 		case err != nil:
 			w.WriteHeader(http.StatusBadRequest)
 		default:

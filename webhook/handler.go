@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,34 +8,41 @@ import (
 	"net/http"
 )
 
-var errMethod = errors.New("webhook: the method is not POST")
+var errMethod = errors.New("webhook: method is not POST")
 
-// Handler answers deliveries and has handle do what each event is for. It is
-// called for each try, so that it should do no harm to handle a MessageID again.
-// All that is not a success is logged to logger, or to [slog.Default] if that is
-// nil, since the sender will not tell you: refusals with level Warn, as anybody
-// can cause them, the rest with Error. Answers have no body.
+// Handler returns a handler that verifies each delivery and calls handle with its
+// event. Seam may deliver an event more than once, even after a 2xx response. Deduplicate
+// on MessageID or make handle safe to repeat.
 //
-// The sender tries again after any answer but a success:
+// The status of the response decides whether Seam delivers the event again:
 //
-//	what came                        answer              sent again
-//	an event, and handle returns nil 204                 no
-//	… and handle returns an error    500, logged         yes
-//	… one that is ErrInvalidEvent    204, logged         no: it would fail each time
-//	… and handle panics              none, by net/http   yes
-//	signed, but ErrInvalidEvent      204, logged         no: it would be the same
-//	more than 1 MiB                  413, logged         yes, in vain
-//	another method than POST         405, logged         no delivery
-//	a bad signature, time or header  400, logged         yes: the secret here may be wrong
-//	a body that breaks off           400, logged         yes
+//	delivery                           status  delivered again
+//	handle returns nil                 204     no
+//	handle returns an error            500     yes
+//	handle returns ErrInvalidEvent     204     no, since it would fail again
+//	handle panics                      none    yes
+//	signed, but not a usable event     204     no, since it would fail again
+//	invalid signature, time or header  400     yes, since the secret here may be wrong
+//	body cut short                     400     yes
+//	body longer than 1 MiB             413     yes, although it will fail again
+//	method other than POST             405     Seam sends no such request
 //
-// The context of handle ends with the connection: senders hang up after 15
-// seconds, and try again. What takes longer should be put into a queue. How long
-// the body may take to arrive is for [http.Server] to say, with its ReadTimeout.
-// Handler panics if handle is nil.
+// Responses have no body. Every failure in the table is logged: at level Warn if
+// anyone could have sent the request, at level Error otherwise. Panics are logged by
+// [http.Server] instead. If logger is nil, nothing is logged.
+//
+// Seam waits 15 seconds for a response. It then closes the connection, which
+// cancels the context passed to handle. Put longer work into a queue. To limit the
+// time for reading a request, set ReadTimeout of the [http.Server].
+//
+// Handler panics if handle is nil. The handler is safe for concurrent use if handle
+// is.
 func (v *Verifier) Handler(handle func(context.Context, Event) error, logger *slog.Logger) http.Handler {
 	if handle == nil {
-		panic("webhook: the func to handle events is nil")
+		panic("webhook: Handler: handle is nil")
+	}
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, level := http.StatusNoContent, slog.LevelError
@@ -63,8 +69,7 @@ func (v *Verifier) Handler(handle func(context.Context, Event) error, logger *sl
 			status, level = http.StatusBadRequest, slog.LevelWarn
 		}
 		if err != nil {
-			cmp.Or(logger, slog.Default()).LogAttrs(r.Context(), level, "webhook not handled",
-				slog.Int("status", status), slog.Any("error", err))
+			logger.LogAttrs(r.Context(), level, "webhook failed", slog.Int("status", status), slog.Any("error", err))
 		}
 		w.WriteHeader(status)
 	})

@@ -22,7 +22,7 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-// newLogger logs without the time.
+// newLogger returns a logger that omits the time.
 func newLogger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 		if attr.Key == slog.TimeKey {
@@ -32,7 +32,7 @@ func newLogger(w io.Writer) *slog.Logger {
 	}}))
 }
 
-// TestHandler holds the handler to the table in its documentation.
+// TestHandler tests the table in the documentation of Handler.
 func TestHandler(t *testing.T) {
 	t.Parallel()
 	fits := `{"event_id": "event_1", "event_type": "a"}`
@@ -43,54 +43,54 @@ func TestHandler(t *testing.T) {
 		name   string
 		method string // POST if empty
 		body   io.Reader
-		header http.Header // that of small if nil
-		err    error       // what the func returns
+		header http.Header // that of a delivery of small if nil
+		err    error       // returned by handle
 		status int
-		events int    // that reach the func
-		log    string // its line
+		events int // passed to handle
+		log    string
 	}{
 		{name: "event", status: 204, events: 1},
 		{name: "event of 1 MiB", body: strings.NewReader(fits), header: sign(fits), status: 204, events: 1},
 		{
-			name: "func fails", err: errors.New("the database is away"), status: 500, events: 1,
-			log: `level=ERROR msg="webhook not handled" status=500 error="webhook: message msg_1, device.connected: the database is away"`,
+			name: "handle fails", err: errors.New("database unavailable"), status: 500, events: 1,
+			log: `level=ERROR msg="webhook failed" status=500 error="webhook: message msg_1, device.connected: database unavailable"`,
 		},
 		{
-			name: "func fails for good", err: fmt.Errorf("%w: it has no device", webhook.ErrInvalidEvent), status: 204, events: 1,
-			log: `level=ERROR msg="webhook not handled" status=204 error="webhook: message msg_1, device.connected: webhook: invalid event: it has no device"`,
+			name: "handle returns ErrInvalidEvent", err: fmt.Errorf("%w: it has no device", webhook.ErrInvalidEvent), status: 204, events: 1,
+			log: `level=ERROR msg="webhook failed" status=204 error="webhook: message msg_1, device.connected: webhook: invalid event: it has no device"`,
 		},
 		{
-			name: "func refuses", err: webhook.ErrInvalidSignature, status: 500, events: 1,
-			log: `level=ERROR msg="webhook not handled" status=500 error="webhook: message msg_1, device.connected: webhook: invalid signature"`,
+			name: "handle returns another error of the package", err: webhook.ErrInvalidSignature, status: 500, events: 1,
+			log: `level=ERROR msg="webhook failed" status=500 error="webhook: message msg_1, device.connected: webhook: invalid signature"`,
 		},
 		{
-			name: "signed, but no event", body: strings.NewReader("[]"), header: sign("[]"), status: 204,
-			log: `level=ERROR msg="webhook not handled" status=204 error="webhook: invalid event: message msg_1 is no JSON object"`,
+			name: "signed, but not an event", body: strings.NewReader("[]"), header: sign("[]"), status: 204,
+			log: `level=ERROR msg="webhook failed" status=204 error="webhook: invalid event: message msg_1 is not a JSON object"`,
 		},
 		{
 			name: "too large", body: strings.NewReader(fits + " "), header: sign(fits + " "), status: 413,
-			log: `level=WARN msg="webhook not handled" status=413 error="webhook: body too large"`,
+			log: `level=WARN msg="webhook failed" status=413 error="webhook: body too large"`,
 		},
 		{
 			name: "another method", method: http.MethodPut, status: 405,
-			log: `level=WARN msg="webhook not handled" status=405 error="webhook: the method is not POST"`,
+			log: `level=WARN msg="webhook failed" status=405 error="webhook: method is not POST"`,
 		},
 		{
 			name: "bad signature", header: tampered, status: 400,
-			log: `level=WARN msg="webhook not handled" status=400 error="webhook: invalid signature: none is of this body with a secret that is known"`,
+			log: `level=WARN msg="webhook failed" status=400 error="webhook: invalid signature: none matches this body and a known secret; compare the secret with the Seam console"`,
 		},
 		{
 			name: "no signature", header: http.Header{}, status: 400,
-			body: iotest.ErrReader(errors.New("the body is not read then")),
-			log:  `level=WARN msg="webhook not handled" status=400 error="webhook: invalid headers: Svix-Id or Webhook-Id is missing"`,
+			body: iotest.ErrReader(errors.New("the body is not read")),
+			log:  `level=WARN msg="webhook failed" status=400 error="webhook: invalid headers: Svix-Id or Webhook-Id is missing"`,
 		},
 		{
-			name: "no signature, one header of the other set", header: http.Header{"Svix-Id": {"msg_1"}}, status: 400,
-			log: `level=WARN msg="webhook not handled" status=400 error="webhook: invalid headers: Svix-Timestamp is missing"`,
+			name: "only one header of the set", header: http.Header{"Svix-Id": {"msg_1"}}, status: 400,
+			log: `level=WARN msg="webhook failed" status=400 error="webhook: invalid headers: Svix-Timestamp is missing"`,
 		},
 		{
-			name: "body breaks off", body: io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)), status: 400,
-			log: `level=WARN msg="webhook not handled" status=400 error="webhook: reading the body: unexpected EOF"`,
+			name: "body cut short", body: io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)), status: 400,
+			log: `level=WARN msg="webhook failed" status=400 error="webhook: reading body: unexpected EOF"`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,42 +113,57 @@ func TestHandler(t *testing.T) {
 			if req.Header = tt.header; tt.header == nil {
 				req.Header = sign(small)
 			}
-			answer := httptest.NewRecorder()
-			handler.ServeHTTP(answer, req)
+			response := httptest.NewRecorder()
+			handler.ServeHTTP(response, req)
 
-			assert.Equal(t, tt.status, answer.Code)
-			assert.Empty(t, answer.Body.String(), "nothing helps a forger")
+			assert.Equal(t, tt.status, response.Code)
+			assert.Empty(t, response.Body.String(), "no response has a body")
 			assert.Equal(t, tt.events, events)
 			assert.Equal(t, tt.log, strings.TrimSpace(lines.String()))
 			if tt.status == http.StatusMethodNotAllowed {
-				assert.Equal(t, http.MethodPost, answer.Header().Get("Allow"))
+				assert.Equal(t, http.MethodPost, response.Header().Get("Allow"))
 			} else {
-				assert.Empty(t, answer.Header())
+				assert.Empty(t, response.Header())
 			}
 		})
 	}
 }
 
-// TestDefaultLogger is what gets what there is no other logger for.
+// TestNoLogger checks that a nil logger is not slog's default logger.
 //
-//nolint:paralleltest // the default is everybody's
-func TestDefaultLogger(t *testing.T) {
+//nolint:paralleltest // slog's default logger is shared
+func TestNoLogger(t *testing.T) {
 	var lines bytes.Buffer
 	before := slog.Default()
 	defer slog.SetDefault(before)
+	slog.SetDefault(newLogger(&lines))
 	handler := newVerifier(t, secret).Handler(func(context.Context, webhook.Event) error { return nil }, nil)
-	slog.SetDefault(newLogger(&lines)) // at any time
-	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody))
-	assert.Contains(t, lines.String(), "Webhook-Id is missing")
-	assert.Panics(t, func() { newVerifier(t, secret).Handler(nil, nil) })
+	response := httptest.NewRecorder()
+	handler.ServeHTTP(response, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody))
+	assert.Equal(t, http.StatusBadRequest, response.Code)
+	assert.Empty(t, lines.String())
 }
 
-// TestPanic is left to net/http, which logs it and cuts the connection.
+func TestNoFunc(t *testing.T) {
+	t.Parallel()
+	assert.Panics(t, func() { newVerifier(t, secret).Handler(nil, slog.Default()) })
+}
+
+// TestNoBody parses a request whose Body is nil, as in a client request.
+func TestNoBody(t *testing.T) {
+	t.Parallel()
+	_, err := newVerifier(t, secret).Parse(&http.Request{Header: sign("")})
+	require.ErrorIs(t, err, webhook.ErrInvalidEvent)
+	_, err = newVerifier(t, secret).Parse(&http.Request{Header: sign(small)})
+	require.ErrorIs(t, err, webhook.ErrInvalidSignature)
+}
+
+// TestPanic checks that net/http handles a panic: it logs it and closes the connection.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
 	receiver := httptest.NewUnstartedServer(newVerifier(t, secret).Handler(func(context.Context, webhook.Event) error {
-		panic("out of luck")
+		panic("handler failed")
 	}, slog.New(slog.DiscardHandler)))
 	receiver.Config.ErrorLog = log.New(&lines, "", 0)
 	receiver.Start()
@@ -156,13 +171,13 @@ func TestPanic(t *testing.T) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, receiver.URL, strings.NewReader(small))
 	require.NoError(t, err)
 	req.Header = sign(small)
-	_, err = receiver.Client().Do(req) //nolint:bodyclose // there is none
+	_, err = receiver.Client().Do(req) //nolint:bodyclose // there is no response
 	require.Error(t, err)
 	receiver.Close()
-	assert.Contains(t, lines.String(), "out of luck")
+	assert.Contains(t, lines.String(), "handler failed")
 }
 
-// TestSenderHangsUp while the func is at work, which its context tells it.
+// TestSenderHangsUp closes the connection while handle runs, which ends its context.
 func TestSenderHangsUp(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
@@ -183,14 +198,14 @@ func TestSenderHangsUp(t *testing.T) {
 		<-began
 		hangUp()
 	}()
-	_, err = receiver.Client().Do(req) //nolint:bodyclose // there is none
+	_, err = receiver.Client().Do(req) //nolint:bodyclose // there is no response
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, <-ended, context.Canceled)
-	receiver.Close() // which waits for the handler
+	receiver.Close() // waits for the handler
 	assert.Contains(t, lines.String(), "status=500")
 }
 
-// TestDeliveries has a Seam server deliver to the handler, which fails at first.
+// TestDeliveries has seamtest deliver an event to a handler that fails twice.
 func TestDeliveries(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)

@@ -20,7 +20,7 @@ type recorder struct{ text string }
 
 func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) }
 
-// TestSecretsAreHidden prints a verifier and all errors in each way that there is.
+// TestSecretsAreHidden prints a verifier and all errors.
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
 	verifier := newVerifier(t, secret)
@@ -48,7 +48,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	_, err := verifier.Verify(nil, http.Header{})
 	values = append(values, err)
 
-	key := secret[len("whsec_"):][:20] // that much of it is too much
+	key := secret[len("whsec_"):][:20] // even a part must not appear
 	raw, err := base64.StdEncoding.DecodeString(key)
 	require.NoError(t, err)
 	for _, value := range values {
@@ -62,7 +62,7 @@ func TestSecretsAreHidden(t *testing.T) {
 		text, err := json.Marshal(value)
 		require.NoError(t, err)
 		out.Write(text)
-		var diff recorder // of testify, which follows pointers and calls no methods
+		var diff recorder // testify follows pointers and calls no methods
 		assert.Equal(&diff, recorder{}, value)
 		out.WriteString(diff.text)
 		for _, leak := range []string{key, string(raw), fmt.Sprintf("%x", key), fmt.Sprintf("%x", raw), strings.Trim(fmt.Sprintf("%d", raw), "[]")} {

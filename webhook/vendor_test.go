@@ -19,7 +19,7 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-// vendorCase is something that the vendor's library verifies or signs.
+// vendorCase is a delivery that the vendor's library verifies or signs.
 type vendorCase struct {
 	Sign      bool              `json:"sign,omitempty"`
 	Secret    string            `json:"secret"`
@@ -29,17 +29,17 @@ type vendorCase struct {
 	Headers   map[string]string `json:"headers"`
 
 	name   string
-	vendor string // why the vendor's library may take another view, as in tampered
+	vendor string // why the vendor's library differs, as in tampered
 }
 
-// outcome is what became of a case.
+// outcome is the result of a case.
 type outcome struct {
 	Signature string
 	Event     map[string]any
 	Error     string
 }
 
-// askVendor has the vendor's library work at the bubble's time.
+// askVendor runs the vendor's library at the time of the bubble.
 func askVendor(t *testing.T, cases []vendorCase) []outcome {
 	t.Helper()
 	const folder = "../testdata/seamapi-webhook"
@@ -48,7 +48,7 @@ func askVendor(t *testing.T, cases []vendorCase) []outcome {
 		_, err = os.Stat(folder + "/node_modules/@seamapi/webhook")
 	}
 	if err != nil {
-		const missing = "no Node, or no `make fake` yet: nothing was held against the vendor's library"
+		const missing = "no Node, or no `make fake` yet: nothing was compared with the vendor's library"
 		if os.Getenv("CI") != "" {
 			t.Fatal(missing)
 		}
@@ -66,21 +66,21 @@ func askVendor(t *testing.T, cases []vendorCase) []outcome {
 	return outcomes
 }
 
-// signThen makes a delivery of body at the bubble's time.
+// signThen signs body at the time of the bubble.
 func signThen(secret, body string) http.Header {
 	return seamtest.SignWebhook(secret, "msg_1", time.Unix(bubble, 0), []byte(body))
 }
 
-// TestVendorVerifies holds this package and the vendor's library to the same view
-// of each delivery that these tests have, signed by seamtest; but for those that
-// say why not, of which the views differ.
+// TestVendorVerifies verifies all deliveries of these tests with this package and with
+// the vendor's library. The results must be the same, except in the cases that say
+// why they differ.
 func TestVendorVerifies(t *testing.T) {
 	t.Parallel()
 	var cases []vendorCase
 	add := func(name, secret, body string, header http.Header, vendor string) {
 		headers := map[string]string{}
 		for name := range header {
-			headers[strings.ToLower(name)] = strings.Join(header[name], ", ") // as Node joins lines
+			headers[strings.ToLower(name)] = strings.Join(header[name], ", ") // as Node joins header lines
 		}
 		cases = append(cases, vendorCase{Secret: secret, Payload: body, Headers: headers, name: name, vendor: vendor})
 	}
@@ -102,15 +102,15 @@ func TestVendorVerifies(t *testing.T) {
 	}
 	body, header := deleted(t)
 	add("signed with openssl", secret, string(body), header, "")
-	const guessed = "it takes keys that can be guessed"
+	const guessed = "it accepts keys that can be guessed"
 	short := "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 23))
 	add("key of 23 bytes", short, small, signThen(short, small), guessed)
 	add("key of no bytes", "whsec_", small, signThen("whsec_", small), guessed)
 	add("no secret", "", small, signThen("", small), "")
 	add("secret without its prefix", strings.TrimPrefix(secret, "whsec_"), small, signThen(secret, small), "")
-	add("secret that is no base64", "whsec_!"+secret[len("whsec_!"):], small, signThen(secret, small), "")
-	add("secret with a line break behind it", secret+"\n", small, signThen(secret, small), "")
-	add("secret with something else behind it", secret+"!", small, signThen(secret, small), "it leaves out what is not a group of four")
+	add("secret that is not base64", "whsec_!"+secret[len("whsec_!"):], small, signThen(secret, small), "")
+	add("secret with a trailing line break", secret+"\n", small, signThen(secret, small), "")
+	add("secret with a trailing character", secret+"!", small, signThen(secret, small), "it ignores an incomplete base64 group")
 
 	theirs := askVendor(t, cases)
 	synctest.Test(t, func(t *testing.T) {
@@ -146,8 +146,8 @@ func TestVendorVerifies(t *testing.T) {
 	})
 }
 
-// TestVendorSigns has both sides sign the same, and this package accept what the
-// vendor's library has signed.
+// TestVendorSigns compares the signatures of seamtest and of the vendor's library,
+// and verifies the latter.
 func TestVendorSigns(t *testing.T) {
 	t.Parallel()
 	var cases []vendorCase

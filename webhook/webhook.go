@@ -1,5 +1,5 @@
-// Package webhook receives the events that Seam sends to your server, and lets
-// nobody else send any.
+// Package webhook receives the webhooks that Seam sends, and verifies that Seam sent
+// them.
 //
 //	verifier, err := webhook.NewVerifier(os.Getenv("SEAM_WEBHOOK_SECRET"))
 //	if err != nil {
@@ -9,32 +9,34 @@
 //		if deleted := event.ClientSessionDeleted; deleted != nil {
 //			return sessions.Drop(ctx, deleted.ClientSessionID)
 //		}
-//		return nil // an event that is of no interest here
+//		return nil // ignore other events
 //	}, slog.Default()))
 //
-// Whoever has a handler already calls [Verifier.Parse] in it, or [Verifier.Verify]
-// where the body was read before.
+// To use a handler of your own, call [Verifier.Parse] in it, or [Verifier.Verify] if
+// it has read the body already.
 //
 // # Delivery
 //
-// Seam delivers each event at least once, and in no certain order. What is not
-// answered with a success within 15 seconds is sent again, in up to eight tries
-// over some 28 hours. [Event.MessageID] is the same in each of them.
+// Seam delivers each event at least once and in no particular order. If it does not
+// receive a 2xx response within 15 seconds, it tries again, up to eight times in
+// about 28 hours. All attempts have the same [Event.MessageID].
 //
 // # Verification
 //
-// Each delivery carries a message ID, the time of sending and signatures of both
-// and of the body, in headers that begin with Svix- or, by the Standard Webhooks
-// specification, with Webhook-. The two kinds are never mixed: if there is any
-// of the first, the second do not count. A delivery is good if one signature is
-// that of one secret, and if it was sent within five minutes of this machine's
-// clock. Within that time it could be sent again by whoever has seen it.
+// A delivery has three headers: a message ID, a timestamp, and one or more signatures
+// of the message ID, the timestamp and the body. Their names begin with Svix-, or with
+// Webhook- as in the Standard Webhooks specification. If a request has any of the
+// Svix- headers, its Webhook- headers are ignored.
+//
+// A delivery is accepted if one of its signatures matches one of the secrets and its
+// timestamp differs from the clock by at most five minutes. A captured delivery can
+// be replayed during this time; deduplicate on MessageID.
 //
 // # Tests
 //
-// [github.com/seam-go/seam/seamtest.SignWebhook] signs events for tests, for any
-// time and with any secret, and a seamtest.Server delivers its own. The clock is
-// that of package time, which a test moves with [testing/synctest].
+// [github.com/seam-go/seam/seamtest.SignWebhook] signs events with any secret and
+// timestamp, and a seamtest.Server delivers events of its own. Tests can set the
+// clock with [testing/synctest].
 //
 // See https://docs.seam.co/latest/developer-tools/webhooks.
 package webhook
@@ -52,72 +54,84 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// What [errors.Is] finds in an error of this package.
+// Errors of this package, to be compared with [errors.Is].
 var (
-	ErrInvalidSecret    = errors.New("webhook: invalid secret")
-	ErrInvalidHeaders   = errors.New("webhook: invalid headers")   // one is missing or doubtful
-	ErrInvalidTimestamp = errors.New("webhook: invalid timestamp") // of more than five minutes ago or ahead, or none
-	ErrInvalidSignature = errors.New("webhook: invalid signature") // of another secret, time, message or body
-	ErrBodyTooLarge     = errors.New("webhook: body too large")    // of more than 1 MiB
-
-	// ErrInvalidEvent is a delivery whose signature is good and whose body is no
-	// event that can be used. It is from Seam all the same, and will be the same
-	// in each further try: report it, and do not have it sent again.
+	// ErrInvalidSecret means that a secret given to NewVerifier is malformed.
+	ErrInvalidSecret = errors.New("webhook: invalid secret")
+	// ErrInvalidHeaders means that a header is missing, repeated or malformed.
+	ErrInvalidHeaders = errors.New("webhook: invalid headers")
+	// ErrInvalidTimestamp means that the timestamp is malformed or differs from
+	// the clock by more than five minutes.
+	ErrInvalidTimestamp = errors.New("webhook: invalid timestamp")
+	// ErrInvalidSignature means that no signature is valid: the delivery was not
+	// signed with a known secret, or was changed afterwards.
+	ErrInvalidSignature = errors.New("webhook: invalid signature")
+	// ErrBodyTooLarge means that the body is longer than 1 MiB.
+	ErrBodyTooLarge = errors.New("webhook: body too large")
+	// ErrInvalidEvent means that the signature is valid but the body is not a
+	// usable event. Further attempts will have the same body, so respond with a
+	// 2xx status to stop them.
 	ErrInvalidEvent = errors.New("webhook: invalid event")
 )
 
 const (
-	minKey    = 24      // bytes, by the specification
+	minKey    = 24      // bytes, as the Standard Webhooks specification requires
 	maxBody   = 1 << 20 // bytes
 	tolerance = 5 * 60  // seconds
 )
 
-// Verifier tells Seam's events from those of others. Make one with [NewVerifier]
-// and share it: it never changes and is safe for concurrent use.
+// Verifier verifies webhooks. Create one with [NewVerifier]. It is immutable and safe
+// for concurrent use.
 type Verifier struct {
-	// keys are inside of a func, out of the reach of every printer, dumper and
-	// diff, those that follow pointers included.
+	// keys returns secrets. Printers, dumpers and diffs cannot look into a func.
 	keys func() []*standardwebhooks.Webhook
 }
 
-// NewVerifier makes a verifier of what is signed with any of secrets, as the Seam
-// console shows them: whsec_ and base64. One is enough for a webhook, also while
-// its secret is rotated, as Seam then signs with the old one too for a time.
-// Several serve a URL that is that of several webhooks, or a longer rotation.
+// NewVerifier returns a verifier that accepts signatures made with any of secrets.
+// The Seam console shows the secret of each webhook: whsec_ followed by base64.
 //
-// No secret at all, an empty one, and one of less than 24 bytes, with which
-// others could sign, are refused with [ErrInvalidSecret], in words that do not
-// quote it.
+// One secret is enough for one webhook. For some time after a rotation Seam signs with
+// both the old and the new secret. Pass both if you need more time, and pass all
+// secrets if several webhooks share a URL.
+//
+// The error matches [ErrInvalidSecret] if there is no secret, or if one is malformed
+// or has fewer than 24 bytes. It does not quote the secret.
 func NewVerifier(secrets ...string) (*Verifier, error) {
 	if len(secrets) == 0 {
-		return nil, fmt.Errorf("%w: there is none", ErrInvalidSecret)
+		return nil, fmt.Errorf("%w: none given; pass the secret from the Seam console", ErrInvalidSecret)
 	}
 	var keys []*standardwebhooks.Webhook
 	for i, secret := range secrets {
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 		if err == nil && len(raw) < minKey {
-			return nil, fmt.Errorf("%w: number %d has %d bytes, less than %d", ErrInvalidSecret, i+1, len(raw), minKey)
+			return nil, fmt.Errorf("%w: secret %d has %d bytes, fewer than %d; copy it from the Seam console", ErrInvalidSecret, i+1, len(raw), minKey)
 		}
 		key, keyErr := standardwebhooks.NewWebhookRaw(raw)
 		if err != nil || keyErr != nil {
-			return nil, fmt.Errorf("%w: number %d is not whsec_ and base64", ErrInvalidSecret, i+1)
+			return nil, fmt.Errorf("%w: secret %d is not whsec_ followed by base64; copy it from the Seam console", ErrInvalidSecret, i+1)
 		}
 		keys = append(keys, key)
 	}
 	return &Verifier{keys: func() []*standardwebhooks.Webhook { return keys }}, nil
 }
 
-// Parse reads a delivery and returns its event. The errors are those of Verify,
-// [ErrBodyTooLarge], and those of reading the body, which is not begun if the
-// headers alone are refused. For how long it may take see [http.Server].
+// Parse reads and verifies a delivery and returns its event. It does not read the
+// body if the headers are invalid. To limit the time for reading, set ReadTimeout of
+// the [http.Server].
+//
+// The errors are those of [Verifier.Verify], [ErrBodyTooLarge] and those of reading
+// the body.
 func (v *Verifier) Parse(r *http.Request) (Event, error) {
 	signed, err := readHeader(r.Header)
 	if err != nil {
 		return Event{}, err
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	var body []byte
+	if r.Body != nil { // as in a request not received by a server
+		body, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	}
 	if err != nil {
-		return Event{}, fmt.Errorf("webhook: reading the body: %w", err)
+		return Event{}, fmt.Errorf("webhook: reading body: %w", err)
 	}
 	if len(body) > maxBody {
 		return Event{}, ErrBodyTooLarge
@@ -125,14 +139,14 @@ func (v *Verifier) Parse(r *http.Request) (Event, error) {
 	return v.verify(body, signed)
 }
 
-// Verify returns the event in body, which must be as it came, byte for byte. Of
-// header, whose names must be canonical as [http.Header.Set] makes them, it reads
-// the three that sign it.
+// Verify verifies a delivery and returns its event. The body must be unchanged, byte
+// for byte. The names in header must be canonical, as [http.Header.Set] writes them.
 //
-// A delivery that is not signed by Seam for this time is refused with
-// [ErrInvalidHeaders], [ErrInvalidTimestamp] or [ErrInvalidSignature], and one
-// that is but holds no event with [ErrInvalidEvent]. Verify keeps no memory of
-// deliveries: the same one is good twice.
+// The error matches [ErrInvalidHeaders], [ErrInvalidTimestamp] or
+// [ErrInvalidSignature] if the delivery is not from Seam or not current, and
+// [ErrInvalidEvent] if it is from Seam but not a usable event.
+//
+// Verify does not remember deliveries. It accepts a repeated one.
 func (v *Verifier) Verify(body []byte, header http.Header) (Event, error) {
 	signed, err := readHeader(header)
 	if err != nil {
@@ -141,20 +155,21 @@ func (v *Verifier) Verify(body []byte, header http.Header) (Event, error) {
 	return v.verify(body, signed)
 }
 
-// verify checks the signatures in a header that readHeader has passed.
+// verify checks the signatures in a header returned by readHeader.
 func (v *Verifier) verify(body []byte, signed http.Header) (Event, error) {
 	for _, key := range v.keys() {
 		if key.VerifyIgnoringTimestamp(body, signed) == nil {
 			return newEvent(signed.Get(standardwebhooks.HeaderWebhookID), body)
 		}
 	}
-	return Event{}, fmt.Errorf("%w: none is of this body with a secret that is known", ErrInvalidSignature)
+	return Event{}, fmt.Errorf("%w: none matches this body and a known secret; compare the secret with the Seam console", ErrInvalidSignature)
 }
 
-// readHeader returns what signs a delivery, of one header set and in the names
-// that the library knows. It refuses what no signature could make good.
+// readHeader returns the three headers of a delivery, from one of the two sets and
+// under the names that standardwebhooks expects. It rejects headers that are invalid
+// whatever the signature.
 func readHeader(header http.Header) (http.Header, error) {
-	refuse := func(name, why string) (http.Header, error) {
+	invalid := func(name, why string) (http.Header, error) {
 		return nil, fmt.Errorf("%w: %s %s", ErrInvalidHeaders, name, why)
 	}
 	names := []string{"Id", "Timestamp", "Signature"}
@@ -167,27 +182,27 @@ func readHeader(header http.Header) (http.Header, error) {
 	signed := http.Header{}
 	for _, name := range names {
 		values := header.Values(prefix + name)
-		value := strings.Join(values, " ") // several signatures may be in as many lines
+		value := strings.Join(values, " ") // signatures may be in several header lines
 		switch {
 		case value == "" && prefix == "Webhook-":
-			return refuse("Svix-"+name+" or "+prefix+name, "is missing")
+			return invalid("Svix-"+name+" or "+prefix+name, "is missing")
 		case value == "":
-			return refuse(prefix+name, "is missing")
+			return invalid(prefix+name, "is missing")
 		case len(values) > 1 && name != "Signature":
-			return refuse(prefix+name, "comes more than once")
+			return invalid(prefix+name, "is repeated")
 		case strings.Contains(value, ".") && name == "Id":
-			return refuse(prefix+name, "has a dot") // it would be unclear where in what is signed it ends
+			return invalid(prefix+name, "contains a dot") // dots separate the signed parts
 		}
 		signed.Set("Webhook-"+name, value)
 	}
-	// The time is checked here, once for all keys and in whole seconds, none of
-	// which overflow.
+	// The timestamp is checked here, once for all keys, in seconds that cannot
+	// overflow.
 	sent, err := strconv.ParseInt(signed.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("%w: it is no Unix time", ErrInvalidTimestamp)
+		return nil, fmt.Errorf("%w: it is not a Unix time", ErrInvalidTimestamp)
 	}
 	if now := time.Now().Unix(); sent < now-tolerance || sent > now+tolerance {
-		return nil, fmt.Errorf("%w: it is more than five minutes from this machine's clock", ErrInvalidTimestamp)
+		return nil, fmt.Errorf("%w: it differs from the clock by more than five minutes; synchronize the clock", ErrInvalidTimestamp)
 	}
 	return signed, nil
 }

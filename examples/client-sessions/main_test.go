@@ -41,7 +41,7 @@ func TestOwnServer(t *testing.T) {
 		{args: "get --customer_key acme", status: 2, stderr: []string{`unknown field "customer_key"`}},
 		{args: "get jane_doe", status: 2, stderr: []string{"not understood"}},
 		{args: "create --expires_at tomorrow", status: 2, stderr: []string{"tomorrow"}},
-		{args: "get", status: 2, stderr: []string{"ClientSessionID or UserIdentifierKey is needed"}},
+		{args: "get", status: 2, stderr: []string{"set ClientSessionID or UserIdentifierKey"}},
 		{args: "get --user_identifier_key jane_doe", stdout: []string{`"client_session_id": "` + janesID + `"`}, stderr: []string{ownNote}},
 		{args: "get --user_identifier_key joe", status: 1, stderr: []string{"404 client_session_not_found", "(request request2)"}},
 		{args: "revoke --client_session_id " + janesID, stdout: []string{"{}\n"}},

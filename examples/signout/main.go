@@ -63,29 +63,20 @@ func run(ctx context.Context, user string, progress io.Writer) error {
 // signOut goes on after what fails, since each session that it ends is one less.
 func signOut(ctx context.Context, client *seam.Client, other *imkit.Client, user string, progress io.Writer) error {
 	const clearLine = "\r\x1b[K"
-	var failed []error
-	done := 0
-	for session, err := range client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: user}) {
-		if err != nil {
-			failed = append(failed, fmt.Errorf("session %q: %w", session.ClientSessionID, err))
-			continue
-		}
-		_, _ = fmt.Fprint(progress, clearLine)
+	_, _ = fmt.Fprint(progress, "Seam: revoking sessions")
+	sessions, sessionsErr := client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: user})
+	_, _ = fmt.Fprint(progress, clearLine)
+	for _, session := range sessions {
 		fmt.Println("Revoked the session", session.ClientSessionID)
-		done++
-		_, _ = fmt.Fprintf(progress, "Seam: %d sessions revoked", done)
 	}
 
 	_, _ = fmt.Fprint(progress, clearLine, "IMKIT: revoking tokens")
-	tokens, err := other.Tokens.RevokeAll(ctx, user)
-	if err != nil {
-		failed = append(failed, fmt.Errorf("tokens: %w", err))
-	}
+	tokens, tokensErr := other.Tokens.RevokeAll(ctx, user)
 	_, _ = fmt.Fprint(progress, clearLine)
 	for _, token := range tokens {
 		fmt.Printf("Revoked a token that was good for %v more\n", time.Until(token.ExpiresAt).Round(time.Hour))
 	}
-	return errors.Join(failed...)
+	return errors.Join(sessionsErr, tokensErr)
 }
 
 // demo signs out a user who has two sessions and two tokens.

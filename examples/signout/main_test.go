@@ -55,7 +55,7 @@ func TestSignOut(t *testing.T) {
 	require.ErrorIs(t, signOut(t.Context(), srv.Client(t), other.Client(t), "", io.Discard), seam.ErrInvalidParams, "not everybody")
 	var progress bytes.Buffer
 	require.NoError(t, run(t.Context(), "jane_doe", &progress))
-	assert.Equal(t, "\r\x1b[KSeam: 1 sessions revoked\r\x1b[KIMKIT: revoking tokens\r\x1b[K", progress.String())
+	assert.Equal(t, "Seam: revoking sessions\r\x1b[K\r\x1b[KIMKIT: revoking tokens\r\x1b[K", progress.String())
 
 	get := func(user string) error {
 		_, err := sessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(tokens[user]))
@@ -82,7 +82,7 @@ func TestSignOutGoesOn(t *testing.T) {
 
 	err = signOut(t.Context(), srv.Client(t), other.Client(t), "jane_doe", io.Discard)
 	require.ErrorIs(t, err, seam.ErrForbidden)
-	require.ErrorContains(t, err, "session \"00000001-")
+	require.ErrorContains(t, err, "client session 00000001-")
 	left, err := other.Client(t).Tokens.RevokeAll(t.Context(), "jane_doe")
 	require.NoError(t, err)
 	assert.Empty(t, left)

@@ -1,5 +1,4 @@
-// Package imkittest is the IMKIT API for tests and for programs that must run
-// with nothing set up: an in-process server that revokes tokens.
+// Package imkittest provides an in-process IMKIT server for tests and demos.
 //
 //	func TestSignOut(t *testing.T) {
 //		srv := imkittest.NewServer(t)
@@ -8,10 +7,10 @@
 //		…
 //	}
 //
-// It answers as the documents of the API show. Where those are silent it does the
-// following. A client or token that it does not know has no tokens to revoke, and
-// that is a success. Another API key is a 401, and a body that is no JSON a 400,
-// both with an RC of the same number.
+// The server responds as the API documentation shows. Where that is silent, the
+// server decides: an unknown client or token is not an error, but nothing is
+// revoked; a wrong API key is status 401 and a malformed body status 400, both with
+// the status as RC.
 package imkittest
 
 import (
@@ -28,31 +27,31 @@ import (
 	"github.com/seam-go/seam/internal/loopback"
 )
 
-// APIKey is the one key that a [Server] takes.
+// APIKey is the only API key that a [Server] accepts.
 const APIKey = "imkittest+key/0000000000000000000000000000="
 
-// TB is what the package needs of a [testing.TB].
+// TB is the part of [testing.TB] that this package uses.
 type TB interface {
 	Helper()
 	Cleanup(func())
 	Fatalf(format string, args ...any)
 }
 
-// Server is an IMKIT API on this machine's loopback. Its methods are safe for
-// concurrent use.
+// Server is an IMKIT server that listens on a loopback address. Its methods are safe
+// for concurrent use.
 type Server struct {
-	URL string // for [imkit.NewClient], with APIKey
+	URL string // the endpoint for [imkit.NewClient]
 
 	http *loopback.Server
 
 	mu       sync.Mutex
-	tokens   []token // the oldest first
-	added    int     // how many tokens there ever were
+	tokens   []token // in order of creation
+	added    int     // number of tokens ever added
 	requests []Request
 }
 
-// token is an access token in the words of the API. It does without the SDK's own
-// type, which could otherwise not be wrong here.
+// token is an access token as the API encodes it. It does not use imkit's own type,
+// whose mistakes tests would then not find.
 type token struct {
 	Token            string `json:"token"`
 	UpdatedAt        string `json:"updatedAt"`
@@ -63,8 +62,8 @@ type token struct {
 	clientID string
 }
 
-// Start starts a server, which runs until its Close is called. Tests have
-// [NewServer]. The error is that of listening on a free port.
+// Start starts a server on a free port. Call [Server.Close] to stop it. In tests,
+// use [NewServer].
 func Start() (*Server, error) {
 	s := &Server{}
 	mux := http.NewServeMux()
@@ -78,7 +77,8 @@ func Start() (*Server, error) {
 	return s, nil
 }
 
-// NewServer starts a server that is closed when the test ends.
+// NewServer starts a server that is closed when the test ends. It fails the test if
+// the server cannot listen.
 func NewServer(tb TB) *Server {
 	tb.Helper()
 	s, err := Start()
@@ -89,7 +89,7 @@ func NewServer(tb TB) *Server {
 	return s
 }
 
-// Client returns a client of the server.
+// Client returns a client for the server. It fails the test if an option is invalid.
 func (s *Server) Client(tb TB, opts ...imkit.Option) *imkit.Client {
 	tb.Helper()
 	client, err := imkit.NewClient(s.URL, APIKey, opts...)
@@ -99,12 +99,12 @@ func (s *Server) Client(tb TB, opts ...imkit.Option) *imkit.Client {
 	return client
 }
 
-// Close breaks all connections off and returns when nothing of the server runs
-// any more. It may be called more than once.
+// Close closes all connections and waits for the server to stop. It may be called
+// more than once.
 func (s *Server) Close() { s.http.Close() }
 
-// AddToken gives a client one more token, which expires in a week, and returns
-// its text.
+// AddToken adds a token to a client and returns its text. The token expires in a
+// week.
 func (s *Server) AddToken(clientID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,21 +124,21 @@ func (s *Server) AddToken(clientID string) string {
 	return added.Token
 }
 
-// Request is a request to revoke tokens, as the server saw it.
+// Request is a request that the server received.
 type Request struct {
-	ClientID string
+	ClientID string // unescaped
 	Header   http.Header
 	Body     []byte
 }
 
-// Requests returns what the server was sent so far, the oldest first.
+// Requests returns the requests received so far, oldest first.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// revoke answers a request with the tokens that are gone then.
+// revoke handles a request to revoke tokens.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	var params struct{ Token string }
@@ -149,14 +149,14 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 
 	s.mu.Lock()
 	s.requests = append(s.requests, Request{clientID, r.Header.Clone(), body})
-	status, answer := http.StatusOK, map[string]any{}
+	status, response := http.StatusOK, map[string]any{}
 	switch {
 	case r.Header.Get("Im-Api-Key") != APIKey:
 		status = http.StatusUnauthorized
-		answer["RC"], answer["RM"] = status, "Unauthorized"
+		response["RC"], response["RM"] = status, "Unauthorized"
 	case err != nil:
 		status = http.StatusBadRequest
-		answer["RC"], answer["RM"] = status, "Bad Request"
+		response["RC"], response["RM"] = status, "Bad Request"
 	default:
 		revoked, kept := []token{}, []token(nil)
 		for _, t := range s.tokens {
@@ -167,11 +167,11 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		s.tokens = kept
-		answer["RC"], answer["RM"], answer["result"] = 0, "OK", map[string]any{"data": revoked}
+		response["RC"], response["RM"], response["result"] = 0, "OK", map[string]any{"data": revoked}
 	}
 	s.mu.Unlock()
 
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // a client that does not wait for it is no fault
+	_ = json.NewEncoder(w).Encode(response) // the client may be gone
 }

@@ -29,8 +29,8 @@ func texts(tokens []imkit.Token) []string {
 	return texts
 }
 
-// TestRevocation is the life of some tokens, of clients whose names look like
-// paths.
+// TestRevocation revokes the tokens of two clients, one of which has a slash in its
+// ID.
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	srv := imkittest.NewServer(t)
@@ -39,7 +39,7 @@ func TestRevocation(t *testing.T) {
 
 	revoked, err := tokens.Revoke(t.Context(), "a", first)
 	require.NoError(t, err)
-	assert.Empty(t, revoked, "it is another client's")
+	assert.Empty(t, revoked, "the token is of another client")
 
 	revoked, err = tokens.Revoke(t.Context(), "a/b", second)
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestRevocation(t *testing.T) {
 
 	revoked, err = tokens.Revoke(t.Context(), "a/b", second)
 	require.NoError(t, err)
-	assert.Empty(t, revoked, "it is gone")
+	assert.Empty(t, revoked, "it is already revoked")
 
 	revoked, err = tokens.RevokeAll(t.Context(), "a/b")
 	require.NoError(t, err)
@@ -68,22 +68,22 @@ func TestRevocation(t *testing.T) {
 	assert.Empty(t, requests[3].Body)
 }
 
-// TestAnswers sends what the client would not.
-func TestAnswers(t *testing.T) {
+// TestResponses sends requests that package imkit would not send.
+func TestResponses(t *testing.T) {
 	t.Parallel()
 	srv := imkittest.NewServer(t)
 	const empty = `{"RC": 0, "RM": "OK", "result": {"data": []}}`
 	for _, tt := range []struct {
 		name, method, path, key, body string
 		status                        int
-		want                          string // empty for what is no JSON
+		want                          string // empty if the body is not JSON
 	}{
 		{"documented request", "DELETE", "/admin/clients/1485248560558%7D/token/", imkittest.APIKey, `{"token":"test-token$123"}`, 200, empty},
 		{"no slash at the end", "DELETE", "/admin/clients/1485248560558%7D/token", imkittest.APIKey, `{"token":"test-token$123"}`, 200, empty},
 		{"no token in the body", "DELETE", "/admin/clients/a/token", imkittest.APIKey, `{}`, 200, empty},
 		{"another key", "DELETE", "/admin/clients/a/token", "another", "", 401, `{"RC": 401, "RM": "Unauthorized"}`},
 		{"no key", "DELETE", "/admin/clients/a/token", "", "", 401, `{"RC": 401, "RM": "Unauthorized"}`},
-		{"no JSON", "DELETE", "/admin/clients/a/token", imkittest.APIKey, "token=a", 400, `{"RC": 400, "RM": "Bad Request"}`},
+		{"not JSON", "DELETE", "/admin/clients/a/token", imkittest.APIKey, "token=a", 400, `{"RC": 400, "RM": "Bad Request"}`},
 		{"too much", "DELETE", "/admin/clients/a/token", imkittest.APIKey, `"` + strings.Repeat("x", 2<<20) + `"`, 400, `{"RC": 400, "RM": "Bad Request"}`},
 		{"another method", "POST", "/admin/clients/a/token", imkittest.APIKey, "", 405, ""},
 		{"another path", "DELETE", "/admin/clients/a", imkittest.APIKey, "", 404, ""},
@@ -99,7 +99,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func send(t *testing.T, method, url, key, body string) (status int, answer []byte) {
+func send(t *testing.T, method, url, key, body string) (status int, response []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	require.NoError(t, err)
@@ -107,13 +107,13 @@ func send(t *testing.T, method, url, key, body string) (status int, answer []byt
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	answer, err = io.ReadAll(resp.Body)
+	response, err = io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp.StatusCode, answer
+	return resp.StatusCode, response
 }
 
-// TestAnswerIsAsDocumented but for what is in the token.
-func TestAnswerIsAsDocumented(t *testing.T) {
+// TestResponseIsAsDocumented ignores the text of the token.
+func TestResponseIsAsDocumented(t *testing.T) {
 	t.Parallel()
 	srv := imkittest.NewServer(t)
 	text := srv.AddToken("a")
@@ -141,7 +141,7 @@ func TestAnswerIsAsDocumented(t *testing.T) {
 	}
 }
 
-// TestClose leaves nothing, and may be repeated.
+// TestClose closes a server twice. No goroutine may be left.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	srv, err := imkittest.Start()
@@ -157,7 +157,7 @@ func TestClose(t *testing.T) {
 	assert.False(t, answered)
 }
 
-// failed is a test that notes its end.
+// failed is a TB that records its failure.
 type failed struct{ text string }
 
 func (f *failed) Helper()                           {}

@@ -1,124 +1,146 @@
 package transport
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// Retry is an operation's rule for sending its request again.
+// Retry is the rule by which a request is sent again.
 type Retry int
 
 const (
-	// RetryUnsent sends again only what surely had no effect: no connection was
-	// made, or the server answered 429.
+	// RetryUnsent repeats only a request that surely had no effect: no connection
+	// was made, HTTP/2 reported that the server did not process it, or the status
+	// is 429.
 	RetryUnsent Retry = iota
-	// RetryTransient sends again after any failure that may pass: no connection,
-	// a connection lost, a timeout, an answer cut short, 429, 5xx but 501.
+	// RetryTransient repeats after any transient failure: a failed or lost
+	// connection, a timeout, a cut body, 429, or 5xx except 501.
 	RetryTransient
 )
 
 const (
-	minWait       = 200 * time.Millisecond // doubled for each further attempt,
-	maxWait       = 10 * time.Second       // up to this
-	maxRetryAfter = 60 * time.Second       // a server that asks for more ends the call
+	minWait       = 200 * time.Millisecond // doubled for each further attempt
+	maxWait       = 10 * time.Second
+	maxRetryAfter = 60 * time.Second // a longer Retry-After ends the call
 )
 
-var errNoAnswer = errors.New("the transport gave an answer without a status")
-
-// checkRetry decides whether another attempt follows, and after what wait.
-func (c *call) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
-	if c.answer.StatusCode == 0 && c.err == nil { // net/http itself refused, or a hand-made transport said nothing
-		c.err = c.brief(cmp.Or(err, errNoAnswer))
-	}
-	c.wait = max(jitter(c.answer.Attempts-1), c.answer.RetryAfter)
-	retry := c.answer.Attempts <= c.MaxRetries && ctx.Err() == nil && c.mayPass() && c.wait <= maxRetryAfter
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= c.wait {
+// checkRetry decides whether another attempt follows, and after what wait. It
+// passes the last one on to Observe.
+func (e *exchange[T]) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+	e.wait = max(backoff(e.Attempts-1), e.RetryAfter)
+	retry := e.Attempts <= e.request.MaxRetries && ctx.Err() == nil && e.retryable() && e.wait <= maxRetryAfter
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= e.wait {
 		retry = false
 	}
-	if c.Logger != nil {
-		c.log(ctx, retry)
+	if !retry {
+		e.wait = 0
+	}
+	if e.request.Observe != nil {
+		e.request.Observe(ctx, Attempt{e.Attempts, e.StatusCode, e.Header, e.took, e.wait, e.err})
 	}
 	return retry, nil
 }
 
-// backoff is called once the next attempt is decided on.
-func (c *call) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	c.waiting = true
-	return c.wait
+// backoff is called once another attempt has been decided on.
+func (e *exchange[T]) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+	e.waiting = true
+	return e.wait
 }
 
-// mayPass reports whether what the last attempt met allows another.
-func (c *call) mayPass() bool {
-	status := c.answer.StatusCode
+// retryable reports whether the outcome of the last attempt allows another one.
+func (e *exchange[T]) retryable() bool {
 	switch {
-	case c.refused || c.Stream && c.answer.Success():
+	case e.final || e.request.Stream && e.Success() || permanent(e.err):
 		return false
-	case status == http.StatusTooManyRequests:
+	case e.StatusCode == http.StatusTooManyRequests:
 		return true
-	case c.Retry == RetryUnsent:
-		return c.conn.neverMade(c.Transport, c.err) && !permanent(c.err)
-	case c.err != nil:
-		return !permanent(c.err)
+	case e.request.Retry == RetryUnsent:
+		return e.unsent
+	case e.err != nil:
+		return true
 	default:
-		return status >= 500 && status != http.StatusNotImplemented
+		return e.StatusCode >= 500 && e.StatusCode != http.StatusNotImplemented
 	}
 }
 
-// connection is what httptrace tells of an attempt. Transports may tell it from
-// several goroutines.
-type connection struct{ asked, made atomic.Bool }
+// connection records what httptrace reports of an attempt. Transports may
+// report from several goroutines.
+type connection struct{ requested, obtained atomic.Bool }
 
 func (c *connection) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { c.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { c.made.Store(true) },
+		GetConn: func(string) { c.requested.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.obtained.Store(true) },
 	})
 }
 
-// neverMade reports whether an attempt surely had no connection, so that nothing
-// was sent. net/http's own word is enough. Another transport may have ways to
-// send that it does not tell of, and so must also have failed for that reason.
-func (c *connection) neverMade(transport http.RoundTripper, err error) bool {
-	_, known := transport.(*http.Transport)
+// notConnected reports whether an attempt that failed with err had no
+// connection, so that nothing was sent. For an *http.Transport it trusts
+// httptrace. Other transports may send in ways that they do not report, so err
+// must be from dialing too.
+func (c *connection) notConnected(transport http.RoundTripper, err error) bool {
+	_, standard := transport.(*http.Transport)
 	op, ok := errors.AsType[*net.OpError](err)
-	dialed := ok && (op.Op == "dial" || op.Op == "proxyconnect")
-	return c.asked.Load() && !c.made.Load() && (known || dialed)
+	dialing := ok && (op.Op == "dial" || op.Op == "proxyconnect")
+	return c.requested.Load() && !c.obtained.Load() && (standard || dialing)
 }
 
-// permanent reports whether err, of an attempt, will be the same in the next.
+// streamError is an error of net/http for an HTTP/2 stream that ended without a
+// response, without the advice to define Request.GetBody.
+type streamError struct {
+	reason string
+	error
+}
+
+func (e *streamError) Error() string { return "HTTP/2 stream ended: " + e.reason }
+func (e *streamError) Unwrap() error { return e.error }
+
+// unprocessed reports that the server did not process the request: it sent
+// REFUSED_STREAM, or GOAWAY with a lower last stream. net/http shows that only in
+// its text.
+func (e *streamError) unprocessed() bool {
+	return e.reason == "http2: Transport received Server's graceful shutdown GOAWAY" ||
+		strings.HasPrefix(e.reason, "stream error: ") && strings.HasSuffix(e.reason, "; REFUSED_STREAM; received from peer")
+}
+
+// asStreamError returns err as a streamError if it is one of an *http.Transport.
+// Another transport may have sent the request in other ways too.
+func asStreamError(transport http.RoundTripper, err error) (*streamError, bool) {
+	_, standard := transport.(*http.Transport)
+	reason, found := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
+	reason, _, _ = strings.Cut(reason, "] after ")
+	return &streamError{reason, err}, standard && found
+}
+
+// permanent reports whether another attempt would fail with err too.
 func permanent(err error) bool {
-	var (
-		dns    *net.DNSError
-		verify *tls.CertificateVerificationError
-		record tls.RecordHeaderError
-	)
-	return errors.As(err, &dns) && dns.IsNotFound ||
-		errors.As(err, &verify) ||
-		errors.As(err, &record) // the other side does not speak TLS
+	dns, isDNS := errors.AsType[*net.DNSError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+	return isDNS && dns.IsNotFound || untrusted || notTLS
 }
 
-// jitter spreads the waits of clients that failed together: the first lasts
-// from minWait to twice that, and each further one begins where the last ends.
-func jitter(retries int) time.Duration {
+// backoff returns the wait before a retry, with jitter: the first is minWait to
+// twice that, and each further one starts where the previous range ends.
+func backoff(retries int) time.Duration {
 	wait := retryablehttp.DefaultBackoff(minWait, maxWait, retries, nil)
 	return wait + rand.N(wait)
 }
 
-// retryAfter reads how long a server asks to be left alone. What is no such
-// wish is 0; what is too long for a Duration is the longest.
+// retryAfter returns the wait that a server asks for with 429 or 503, or 0. A
+// value too long for a Duration becomes the longest Duration in whole seconds.
 func retryAfter(resp *http.Response) time.Duration {
 	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
 		return 0
@@ -132,25 +154,4 @@ func retryAfter(resp *http.Response) time.Duration {
 		return max(0, time.Until(at))
 	}
 	return 0
-}
-
-// log writes a line about the attempt that has just ended.
-func (c *call) log(ctx context.Context, retry bool) {
-	level := slog.LevelDebug
-	attrs := []slog.Attr{
-		slog.String("method", c.Method),
-		slog.String("url", cmp.Or(c.LogURL, c.URL)),
-		slog.Int("attempt", c.answer.Attempts),
-	}
-	if c.answer.StatusCode != 0 {
-		attrs = append(attrs, slog.Int("status", c.answer.StatusCode))
-	}
-	if c.err != nil {
-		attrs = append(attrs, slog.Any("error", c.err))
-	}
-	if retry {
-		level = slog.LevelWarn
-		attrs = append(attrs, slog.Duration("retry_in", c.wait))
-	}
-	c.Logger.LogAttrs(ctx, level, "HTTP request", attrs...)
 }

@@ -1,11 +1,10 @@
-// Package transport is the one path to the wire: it sends a request, sends it
-// again when the request's own rule allows, reads the answer under a deadline
-// and a bound, and says what became of it. It knows HTTP and nothing of Seam.
+// Package transport sends an HTTP request, repeats it as the request's retry
+// rule allows, reads the response within a time and size limit, and decodes it.
+// It knows HTTP and nothing of Seam.
 //
-// An attempt is one RoundTrip: it writes the request, reads the whole answer
-// and closes it. go-retryablehttp runs the attempts, and so never holds an open
-// body that it could drop, leak or return late. It takes its decisions from the
-// hooks of call, which trust only what the attempt itself has seen.
+// An attempt is one RoundTrip. It sends the request, reads the whole response
+// and closes it. go-retryablehttp runs the attempts and never holds an open
+// body, so it cannot drop, leak or delay one.
 package transport
 
 import (
@@ -13,258 +12,224 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"net/http"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// maxErrorBody bounds what is read of an answer that is not a success, in bytes.
+// maxErrorBody limits what is read of a non-2xx response, in bytes.
 const maxErrorBody = 1 << 20
 
-// Request is one call: what to send, over what, and when to send it again.
+// Request describes a call: what to send, over which transport, and when to
+// retry.
 type Request struct {
 	Method string
 	URL    string
-	LogURL string      // stands for URL in logs, if that has what they must not
 	Header http.Header // shared by all calls and never changed
-	Body   []byte      // the bytes that every attempt sends; empty for none, which only a DELETE or GET may have
+	Body   []byte      // may be empty only if Method is DELETE or GET
 
 	Retry      Retry
 	MaxRetries int
-	Timeout    time.Duration // of each attempt, its answer's body included
+	Timeout    time.Duration // of each attempt, including its response body
 
 	Transport http.RoundTripper
-	Logger    *slog.Logger // nil for no logs
-	// Mask takes secrets out of a text that an error or a log will show.
-	Mask func(string) string
+	Redact    func(string) string                  // removes secrets from a text for an error or a log
+	Observe   func(ctx context.Context, a Attempt) // called after each attempt, unless nil
 
-	// Decode reads a success to its end. An error of its own ends the call; a
-	// failure of the reader is one of the attempt, after which Decode may be
-	// called again for the next attempt's answer.
-	Decode func(io.Reader) error
-	// Stream says that Decode hands out what it reads as it goes: once it has
-	// begun the request is not sent again, and Timeout bounds each wait for
-	// more, so that the time Decode itself spends counts for nothing.
+	// Stream says that the decoder passes on data while it reads. Once it has
+	// started, the request is not retried. Timeout then limits each read, so that
+	// the time spent in the decoder does not count.
 	Stream bool
-	// KeepBody keeps the body of a success in the Answer too.
+	// KeepBody stores the body of a 2xx response in Response.Body.
 	KeepBody bool
 }
 
-// Answer is what the server said last.
-type Answer struct {
-	StatusCode int // 0 if the last attempt got no answer
+// Response is the last response of a call.
+type Response struct {
+	StatusCode int // 0 if the last attempt got no response
 	Header     http.Header
-	Body       []byte        // of a failure, up to 1 MiB; of a success with KeepBody alone
+	Body       []byte        // of a non-2xx response, up to 1 MiB; of a 2xx response only with KeepBody
 	RetryAfter time.Duration // 0 if the server did not ask for a wait
 	Attempts   int           // how many times the request was sent
 }
 
-// Success reports whether the server accepted the request.
-func (a Answer) Success() bool { return a.StatusCode/100 == 2 }
+// Success reports whether the status is 2xx.
+func (r Response) Success() bool { return r.StatusCode/100 == 2 }
 
-// Do sends r until an attempt succeeds or may not be repeated. The error says
-// why the last attempt gave no complete answer, why Decode refused it, or that
-// ctx ended; it is nil for any answer that was read to its end, a failure too.
-func Do(ctx context.Context, r *Request) (Answer, error) {
-	c := &call{Request: r}
+// Do sends r until an attempt succeeds or must not be repeated. It returns what
+// decode made of a 2xx response. The error is nil if the response was read
+// completely, whatever its status. Otherwise it says why the last attempt got no
+// complete response, why decode rejected it, or that ctx ended.
+//
+// An error of decode ends the call. A failed read does not: decode may be called
+// again for the response of the next attempt.
+func Do[T any](ctx context.Context, r *Request, decode func(io.Reader) (T, error)) (T, Response, error) {
+	e := &exchange[T]{request: r, decode: decode}
 	if ctx.Err() != nil {
-		return Answer{}, c.brief(ended(ctx, nil))
+		return e.value, Response{}, e.redacted(contextError(ctx, nil))
 	}
-	// Without r.Body this is an empty body to net/http, and must not be nil or
-	// http.NoBody: over HTTP/2 such a request is sent again without end too.
+	// The library turns a nil body into an empty one. It must stay that: over
+	// HTTP/2, net/http itself repeats a request with a nil Body or http.NoBody.
 	req, err := retryablehttp.NewRequestWithContext(ctx, r.Method, r.URL, r.Body)
 	if err != nil {
-		return Answer{}, err
+		return e.value, Response{}, e.redacted(err)
 	}
-	req.Header = r.Header
-
-	c.http.Transport = c
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.client.HTTPClient = &c.http
-	c.client.RetryMax = r.MaxRetries
-	c.client.CheckRetry = c.checkRetry
-	c.client.Backoff = c.backoff
-
-	if resp, err := c.client.Do(req); err == nil {
-		_ = resp.Body.Close() // http.NoBody, as every attempt leaves it
+	e.http.Transport = e
+	e.client.HTTPClient = &e.http
+	e.client.RetryMax = r.MaxRetries
+	e.client.CheckRetry = e.checkRetry
+	e.client.Backoff = e.backoff
+	// The exchange has all that the library returns, and also the last response
+	// where the library drops it: when ctx ends during a wait.
+	if resp, err := e.client.Do(req); err == nil {
+		_ = resp.Body.Close() // http.NoBody
 	}
-	if ctx.Err() != nil && (c.waiting || c.err != nil) {
-		c.err = c.brief(ended(ctx, c.err))
+	if ctx.Err() != nil && (e.waiting || e.err != nil) {
+		e.err = e.redacted(contextError(ctx, e.err))
 	}
-	return c.answer, c.err
+	return e.value, e.Response, e.err
 }
 
-// call is one run of Do. It lies under the call's own http.Client as its
-// transport, where it also shields the connections of all other calls:
-// go-retryablehttp closes the idle ones after each failure, and call offers no
-// CloseIdleConnections to pass that on.
-type call struct {
-	*Request
-	client retryablehttp.Client
-	http   http.Client
+// exchange is one run of Do. It is the transport of the http.Client that
+// go-retryablehttp uses. It has no CloseIdleConnections: the library calls that
+// after each failed call, which would close the connections of all other calls.
+type exchange[T any] struct {
+	request *Request
+	decode  func(io.Reader) (T, error)
+	client  retryablehttp.Client
+	http    http.Client
 
-	// What the last attempt left.
-	answer  Answer
-	err     error
-	conn    *connection   // nil unless it matters
-	refused bool          // err is Decode's own, not the reader's
+	value T
+	attempt
+}
+
+// attempt is the outcome of the last attempt.
+type attempt struct {
+	Response
+	conn    connection
+	err     error         // why there is no complete, usable response
+	final   bool          // err is from the decoder, and would be the same again
+	unsent  bool          // the server surely did not process the request
+	took    time.Duration // 0 unless somebody observes
 	wait    time.Duration // before the next attempt
-	waiting bool
+	waiting bool          // the next attempt was decided on
 }
 
-// errTimeout is the cause that an attempt's own timer gives to its context.
-var errTimeout = errors.New("attempt timed out")
+var (
+	errTimeout    = errors.New("attempt timed out") // the cause that an attempt's timer gives to its context
+	errNoResponse = errors.New("http.RoundTripper returned neither a response with a status nor an error")
+)
 
-// RoundTrip makes one attempt. What it learns goes into c; to go-retryablehttp
-// it gives a response without a body.
-func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
-	c.answer = Answer{Attempts: c.answer.Attempts + 1}
-	c.err, c.conn, c.refused, c.waiting = nil, nil, false, false
-
+// RoundTrip makes one attempt and keeps its outcome in e. The response that it
+// returns has no body to drain, and no header with a Location to follow.
+func (e *exchange[T]) RoundTrip(req *http.Request) (*http.Response, error) {
+	attempts := e.Attempts + 1
+	e.value, e.attempt = *new(T), attempt{}
+	e.Attempts = attempts
+	if e.request.Observe != nil {
+		start := time.Now()
+		defer func() { e.took = time.Since(start) }()
+	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
-	timer := time.AfterFunc(c.Timeout, func() { cancel(errTimeout) })
+	timer := time.AfterFunc(e.request.Timeout, func() { cancel(errTimeout) })
 	defer timer.Stop()
-	if c.Retry == RetryUnsent {
-		c.conn = new(connection)
-		ctx = c.conn.trace(ctx)
+	if e.request.Retry == RetryUnsent {
+		ctx = e.conn.trace(ctx)
 	}
 	req = req.WithContext(ctx)
-	req.Header = c.Header.Clone() // for this attempt alone, as some transports change it
-	req.GetBody = nil             // or net/http sends it again by itself, over HTTP/2 without end
+	req.Header = e.request.Header.Clone() // some transports change it
+	req.GetBody = nil                     // with it, net/http repeats requests by itself
 
-	resp, err := c.Transport.RoundTrip(req)
-	if err == nil && resp != nil {
-		err = c.read(resp, timer)
-		resp.Body = http.NoBody
+	resp, err := e.request.Transport.RoundTrip(req)
+	switch {
+	case err != nil:
+		e.unsent = e.conn.notConnected(e.request.Transport, err)
+		if ended, ok := asStreamError(e.request.Transport, err); ok {
+			e.unsent, err = ended.unprocessed(), ended
+		}
+	case resp == nil || resp.StatusCode == 0:
+		err = errNoResponse
+	default:
+		err = e.read(resp, timer)
 	}
-	if err == nil {
-		return resp, nil
+	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
+		err = fmt.Errorf("timed out after %v: %w", e.request.Timeout, context.DeadlineExceeded)
 	}
-	if errors.Is(context.Cause(ctx), errTimeout) {
-		err = fmt.Errorf("timed out after %v: %w", c.Timeout, context.DeadlineExceeded)
+	if err != nil {
+		e.err = e.redacted(err)
+		return nil, e.err
 	}
-	c.err = c.brief(err)
-	return nil, c.err
+	resp.Header = nil
+	return resp, nil
 }
 
-// read takes in the answer and closes it.
-func (c *call) read(resp *http.Response, timer *time.Timer) error {
-	if resp.Body == nil { // as hand-made transports leave it
+// read reads the response and closes it.
+func (e *exchange[T]) read(resp *http.Response, timer *time.Timer) error {
+	if resp.Body == nil { // net/http never leaves it nil, but other transports do
 		resp.Body = http.NoBody
 	}
-	defer resp.Body.Close()
-	c.answer.StatusCode, c.answer.Header = resp.StatusCode, resp.Header
-	c.answer.RetryAfter = retryAfter(resp)
-
-	b := &body{Reader: resp.Body, call: c, left: maxAnswer}
-	if resp.StatusCode < http.StatusOK { // a connection for another protocol, which no context ends
+	defer func() {
+		_ = resp.Body.Close()
+		resp.Body = http.NoBody
+	}()
+	e.StatusCode, e.Header, e.RetryAfter = resp.StatusCode, resp.Header, retryAfter(resp)
+	if resp.StatusCode < http.StatusOK { // 101: no context ends a read from a switched connection
 		return nil
 	}
-	if !c.answer.Success() {
+	b := &body{Reader: resp.Body, timeout: e.request.Timeout, left: maxBody}
+	if !e.Success() {
 		var err error
-		c.answer.Body, err = io.ReadAll(io.LimitReader(b, maxErrorBody))
+		e.Body, err = io.ReadAll(io.LimitReader(b, maxErrorBody))
 		return err
 	}
-	if c.Stream {
+	if e.request.KeepBody {
+		b.kept = &e.Body
+	}
+	if e.request.Stream {
 		b.timer, b.left = timer, math.MaxInt
 	}
-	err := c.Decode(b)
-	if err != nil && b.err != nil {
+	var err error
+	e.value, err = e.decode(b)
+	if b.err != nil && err != nil {
 		return b.err
 	}
-	c.refused = err != nil
+	e.final = err != nil
 	return err
 }
 
-// body is the body of an answer while it is read. It remembers a failure to
-// read, which decoders disguise as bad input.
+// body is the body of a response while it is read. It keeps a read error, since
+// decoders turn that into an error of their own.
 type body struct {
 	io.Reader
-	call  *call
-	timer *time.Timer // of the attempt, if it is a stream: runs only while a read waits
-	left  int         // bytes that may still come
-	err   error
+	timer   *time.Timer // of the attempt, if it is a stream; runs only during a read
+	timeout time.Duration
+	left    int     // bytes that may still be read
+	kept    *[]byte // gets a copy of what is read, if not nil
+	err     error
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.timer != nil {
-		b.timer.Reset(b.call.Timeout)
+		b.timer.Reset(b.timeout)
 		defer b.timer.Stop()
 	}
 	if b.left <= 0 {
-		return 0, errTooLong
+		return 0, errBodyTooLong
 	}
 	n, err := b.Reader.Read(p[:min(len(p), b.left)])
 	b.left -= n
-	if b.call.KeepBody && b.call.answer.Success() {
-		b.call.answer.Body = append(b.call.answer.Body, p[:n]...)
+	if b.kept != nil {
+		*b.kept = append(*b.kept, p[:n]...)
 	}
 	if err == nil || err == io.EOF {
 		return n, err
 	}
 	b.err = err
 	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // as HTTP/2 has other words for it
+		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // HTTP/2 reports a cut body in other ways
 	}
 	return n, b.err
-}
-
-// ended gives the reason why ctx ended, together with what went wrong before.
-func ended(ctx context.Context, err error) error {
-	end, cause := ctx.Err(), context.Cause(ctx)
-	known := err == nil || errors.Is(err, end) || errors.Is(err, cause)
-	if !errors.Is(cause, end) {
-		end = fmt.Errorf("%w: %w", end, cause)
-	}
-	if !known {
-		end = fmt.Errorf("%w (after: %w)", end, err)
-	}
-	return end
-}
-
-// brief is an error that prints as one short line without secrets, whatever the
-// server made of it: net/http quotes a malformed answer in full. errors.Is and
-// errors.As find its cause. What unwraps or dumps an error to log all of it does
-// not, as it has no Unwrap and holds the cause inside of a func.
-type brief struct {
-	text  string
-	cause func() error
-}
-
-func (c *call) brief(err error) error {
-	return &brief{Brief(c.Mask(err.Error())), func() error { return err }}
-}
-
-func (b *brief) Error() string        { return b.text }
-func (b *brief) Is(target error) bool { return errors.Is(b.cause(), target) }
-func (b *brief) As(target any) bool   { return errors.As(b.cause(), target) }
-
-// Tries is the part of an error's text that says how often it was tried.
-func Tries(attempts int) string {
-	if attempts < 2 {
-		return ""
-	}
-	return fmt.Sprintf(" (%d attempts)", attempts)
-}
-
-// Brief makes one short line of what someone else wrote, for a log or an error:
-// its first 200 bytes, printable.
-func Brief(text string) string {
-	const most = 200
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text))
 }

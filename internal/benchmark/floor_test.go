@@ -1,4 +1,4 @@
-package seam_test
+package benchmark_test
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ type floorSession struct {
 	CreatedAt           time.Time `json:"created_at"`
 	CustomerID          string    `json:"customer_id"`
 	CustomerKey         string    `json:"customer_key"`
-	DeviceCount         float64   `json:"device_count"`
+	DeviceCount         int       `json:"device_count"`
 	ExpiresAt           time.Time `json:"expires_at"`
 	Token               string    `json:"token"`
 	UserIdentifierKey   string    `json:"user_identifier_key"`

@@ -1,4 +1,4 @@
-package seam_test
+package benchmark_test
 
 import (
 	"net/http"
@@ -16,7 +16,7 @@ import (
 //nolint:paralleltest // what other tests allocate would count
 func TestCost(t *testing.T) {
 	one, many := inMemory(documentedAnswer(t)), inMemory(documentedList(t, 10_000))
-	const endpoint, key = "https://connect.getseam.com", "jane_doe"
+	const key = "jane_doe"
 	clientOf := func(body inMemory) *seam.ClientSessionsService {
 		return newClient(t, seam.WithHTTPClient(&http.Client{Transport: body})).ClientSessions
 	}

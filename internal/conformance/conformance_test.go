@@ -1,4 +1,4 @@
-package seam_test
+package conformance_test
 
 import (
 	"encoding/json"
@@ -15,6 +15,8 @@ import (
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/seamtest"
 )
+
+const webviewID = "dafe6400-7484-4fd1-8c17-1c901b444250"
 
 // peer is a server for the conformance suite, without users named jane or joe.
 type peer struct {
@@ -163,7 +165,7 @@ func conformance(t *testing.T, p peer) {
 		invalid := rewrite{p.transport, `{"user_identifier_key": 12, "connect_webview_ids": ["a", 1]}`}
 		_, err := client(t, seam.WithHTTPClient(&http.Client{Transport: invalid})).
 			Create(t.Context(), seam.ClientSessionCreateParams{})
-		require.ErrorIs(t, err, seam.ErrInvalidInput)
+		require.ErrorIs(t, err, seam.ErrInvalidParams)
 		apiErr := requireAPIError(t, err)
 		assert.Equal(t, `2 Input Errors: Expected string, received number for "connect_webview_ids.1", `+
 			`Expected string, received number for "user_identifier_key"`, apiErr.Message)

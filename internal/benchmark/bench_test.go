@@ -1,4 +1,4 @@
-package seam_test
+package benchmark_test
 
 import (
 	"bytes"
@@ -23,6 +23,8 @@ import (
 // The benchmarks come in pairs, seam and floor, that are run in turn and compared
 // by benchstat: `make bench`.
 
+const endpoint = "https://connect.getseam.com"
+
 // inMemory is a transport that costs next to nothing.
 type inMemory []byte
 
@@ -36,9 +38,20 @@ func (body inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, req.Body.Close()
 }
 
+// newClient makes a client of the real endpoint, unless opts have another one.
+func newClient(tb testing.TB, opts ...seam.Option) *seam.Client {
+	tb.Helper()
+	client, err := seam.NewClient(append([]seam.Option{
+		seam.WithAPIKey("seam_test_key"),
+		seam.WithEndpoint(endpoint),
+	}, opts...)...)
+	require.NoError(tb, err)
+	return client
+}
+
 func documentedAnswer(tb testing.TB) []byte {
 	tb.Helper()
-	body, err := os.ReadFile("testdata/documented/get.json")
+	body, err := os.ReadFile("../../testdata/documented/get.json")
 	require.NoError(tb, err)
 	return body
 }
@@ -54,7 +67,7 @@ func documentedList(tb testing.TB, n int) []byte {
 func BenchmarkGet(b *testing.B) {
 	body := inMemory(documentedAnswer(b))
 	b.Run("who=floor", func(b *testing.B) {
-		floor := newFloor(body, "https://connect.getseam.com")
+		floor := newFloor(body, endpoint)
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := floor.get(b.Context(), "jane_doe"); err != nil {
@@ -138,7 +151,7 @@ func BenchmarkList(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		body := inMemory(documentedList(b, n))
 		b.Run(fmt.Sprintf("sessions=%d/who=floor", n), func(b *testing.B) {
-			floor := newFloor(body, "https://connect.getseam.com")
+			floor := newFloor(body, endpoint)
 			b.ReportAllocs()
 			for b.Loop() {
 				if list, err := floor.list(b.Context()); err != nil || len(list) != n {
@@ -172,7 +185,7 @@ func BenchmarkAll(b *testing.B) {
 	const n = 200_000
 	body := inMemory(documentedList(b, n))
 	b.Run("who=floor", func(b *testing.B) {
-		floor := newFloor(body, "https://connect.getseam.com")
+		floor := newFloor(body, endpoint)
 		var grown float64
 		for b.Loop() {
 			before := heapMiB()

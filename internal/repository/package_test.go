@@ -1,4 +1,4 @@
-package seam_test
+package repository_test
 
 import (
 	"archive/zip"
@@ -39,9 +39,9 @@ func TestPackage(t *testing.T) {
 	require.NoError(t, err)
 	allowed := strings.Join([]string{
 		`^\w+\.go$`, `^[A-Z]+(\.md)?$`, `^go\.(mod|sum)$`, `^docs/\w+\.md$`,
-		`^(imkit|imkit/imkittest|internal/loopback|internal/transport|seamtest|webhook)/\w+\.go$`,
+		`^(imkit|imkit/imkittest|internal/\w+|seamtest|webhook)/\w+\.go$`,
 		`^examples/[\w-]+/\w+\.(go|html|css)$`,
-		`^testdata/(documented|imkit|recorded|wire)/\w+\.json$`, `^testdata/[\w.]+\.(json|txt)$`, `^webhook/testdata/[\w.]+\.json$`,
+		`^testdata/(documented|imkit|recorded|wire/\w+)/\w+\.json$`, `^testdata/[\w.]+\.(json|txt)$`, `^webhook/testdata/[\w.]+\.json$`,
 		`^Makefile$`, `^\.git(ignore|attributes)$`, `^\.golangci\.yml$`, `^\.(ci|github)/`, // can only be here
 	}, "|")
 	var names []string

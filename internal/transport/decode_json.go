@@ -1,0 +1,56 @@
+//go:build !go1.27 || !goexperiment.jsonv2
+
+package transport
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// Decoder reads JSON in small parts. decode_jsonv2.go has a faster one.
+type Decoder struct {
+	dec   *json.Decoder
+	limit valueLimit
+}
+
+func newDecoder(r io.Reader) *Decoder {
+	d := &Decoder{limit: valueLimit{r, maxValue}}
+	d.dec = json.NewDecoder(&d.limit)
+	return d
+}
+
+// release is for the other Decoder: this one cannot be reused.
+func (d *Decoder) release() {}
+
+// Value decodes the next value into v.
+func (d *Decoder) Value(v any) error { return decodeError(d.dec.Decode(v)) }
+
+// Skip reads the next value and discards it.
+func (d *Decoder) Skip() error {
+	var skipped json.RawMessage
+	return d.Value(&skipped)
+}
+
+func (d *Decoder) more() bool { return d.dec.More() }
+
+func (d *Decoder) name() (string, error) {
+	token, err := d.dec.Token()
+	name, _ := token.(string) // the decoder accepts nothing else here
+	return name, decodeError(err)
+}
+
+func (d *Decoder) expect(delim json.Delim) error {
+	token, err := d.dec.Token()
+	if err == nil && token != delim {
+		return errNot[rune(delim)]
+	}
+	return decodeError(err)
+}
+
+func (d *Decoder) end() error {
+	if _, err := d.dec.Token(); !errors.Is(err, io.EOF) {
+		return errTrailingData
+	}
+	return nil
+}

@@ -1,0 +1,4 @@
+package seam
+
+// Version is the version of this module. It is sent with every request.
+const Version = "0.1.0"
