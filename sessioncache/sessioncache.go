@@ -181,10 +181,7 @@ func (c *Cache) SignOut(ctx context.Context, userIdentifierKey string) error {
 	if err := checkKey("SignOut", userIdentifierKey); err != nil {
 		return err
 	}
-	var err error
-	for _, revokeErr := range c.client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: userIdentifierKey}) {
-		err = errors.Join(err, revokeErr)
-	}
+	_, err := c.client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: userIdentifierKey})
 	return errors.Join(err, c.Forget(context.WithoutCancel(ctx), userIdentifierKey))
 }
 
