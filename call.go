@@ -59,7 +59,7 @@ func (c *call) require(ok bool, problem string) {
 // one sends a call whose response has a T under key. check returns an error for
 // a T that is not what was asked for.
 func one[T any](ctx context.Context, c *call, key string, check func(*T) error) (*T, error) {
-	return send(ctx, c, false, func(r io.Reader) (*T, error) {
+	return do(ctx, c, false, func(r io.Reader) (*T, error) {
 		var value *T
 		err := decodeEnvelope(r, key, func(d *transport.Decoder) error { return d.Value(&value) })
 		if err == nil && value == nil {
@@ -84,7 +84,7 @@ func list[T any, P interface {
 	*T
 	size() int
 }](ctx context.Context, c *call, key string, check func(*T) error) ([]T, error) {
-	return send(ctx, c, false, func(r io.Reader) ([]T, error) {
+	return do(ctx, c, false, func(r io.Reader) ([]T, error) {
 		values, memory := []T{}, 0
 		err := decodeEnvelope(r, key, func(d *transport.Decoder) error {
 			return d.Array(func() error {
@@ -117,7 +117,7 @@ var errStopped = errors.New("loop ended")
 func each[T any](ctx context.Context, c *call, key string, check func(*T) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		stopped := false
-		_, err := send(ctx, c, true, func(r io.Reader) (struct{}, error) {
+		_, err := do(ctx, c, true, func(r io.Reader) (struct{}, error) {
 			value := new(T)
 			err := decodeEnvelope(r, key, func(d *transport.Decoder) error {
 				return d.Array(func() error {
@@ -147,7 +147,7 @@ func each[T any](ctx context.Context, c *call, key string, check func(*T) error)
 
 // none sends a call whose response has no content.
 func none(ctx context.Context, c *call) error {
-	_, err := send(ctx, c, false, func(r io.Reader) (struct{}, error) {
+	_, err := do(ctx, c, false, func(r io.Reader) (struct{}, error) {
 		return struct{}{}, decodeEnvelope(r, "", nil)
 	})
 	return err
@@ -208,9 +208,9 @@ func decodeEnvelope(r io.Reader, key string, value func(*transport.Decoder) erro
 	return nil
 }
 
-// send sends the call, and returns what decode made of a 2xx response. stream is
+// do sends the call, and returns what decode made of a 2xx response. stream is
 // that of [transport.Request]. It turns every failure into an error.
-func send[T any](ctx context.Context, c *call, stream bool, decode func(io.Reader) (T, error)) (T, error) {
+func do[T any](ctx context.Context, c *call, stream bool, decode func(io.Reader) (T, error)) (T, error) {
 	var none T
 	err := c.err
 	if err == nil {

@@ -169,6 +169,8 @@ var faults = []struct {
 	// dial to net/http's own transport.
 	local bool
 	dial  func(context.Context) (net.Conn, error)
+	// endsStream is what an HTTP/2 server sends in place of a response.
+	endsStream func(stream) []byte
 }{
 	{name: "500", attempt: answers(500, ""), again: safeOnes, gives: "APIError 500", longest: twoWaits},
 	{name: "502 with HTML", attempt: answers(502, "<html>"), again: safeOnes, gives: "APIError 502", longest: twoWaits},
@@ -263,6 +265,12 @@ var faults = []struct {
 		name: "connection refused, in a second try of the transport's own", local: true, again: safeOnes,
 		attempt: connected(unconnected(fails(dialing(syscall.ECONNREFUSED)))), gives: "connection error", longest: twoWaits,
 	},
+	{name: "HTTP/2 REFUSED_STREAM", endsStream: resets(7), again: all3, gives: "connection error", longest: twoWaits},
+	{name: "HTTP/2 GOAWAY with a lower last stream", endsStream: goesAway(false), again: all3, gives: "connection error", longest: twoWaits},
+	{name: "HTTP/2 GOAWAY that includes the stream", endsStream: goesAway(true), again: safeOnes, gives: "connection error", longest: twoWaits},
+	{name: "HTTP/2 PROTOCOL_ERROR", endsStream: resets(1), again: safeOnes, gives: "connection error", longest: twoWaits},
+	{name: "HTTP/2 INTERNAL_ERROR", endsStream: resets(2), again: safeOnes, gives: "connection error", longest: twoWaits},
+	{name: "HTTP/2 CANCEL", endsStream: resets(8), again: safeOnes, gives: "connection error", longest: twoWaits},
 }
 
 // describe says what an error is, in the words of the table.
@@ -302,6 +310,9 @@ var callers = append([]operation{{
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
+		if fault.endsStream != nil {
+			continue
+		}
 		for _, op := range callers {
 			t.Run(fault.name+"/"+op.name, func(t *testing.T) {
 				t.Parallel()
@@ -348,7 +359,7 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
 		for _, op := range operations {
-			if fault.again.requests(op) == 1 || fault.dial != nil {
+			if fault.again.requests(op) == 1 || fault.attempt == nil {
 				continue
 			}
 			t.Run(fault.name+"/"+op.name, func(t *testing.T) {
@@ -420,7 +431,7 @@ func TestFaultsOverTheWire(t *testing.T) {
 
 			var group sync.WaitGroup
 			for i, fault := range faults {
-				if fault.local || fault.longest > timeLimit { // a real clock would have to run out
+				if fault.local || fault.endsStream != nil || fault.longest > timeLimit { // a real clock would have to run out
 					continue
 				}
 				for j, op := range callers {

@@ -52,7 +52,7 @@ func fuzzed(t *testing.T, status int, body []byte) *seam.ClientSessionsService {
 func FuzzSession(f *testing.F) {
 	addFixtures(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		session, err := fuzzed(t, http.StatusOK, body).Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
+		session, err := fuzzed(t, http.StatusOK, body).Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken("seam_cst1_token"))
 		if err != nil {
 			require.Nil(t, session)
 			require.Less(t, len(err.Error()), 1000)
@@ -62,7 +62,7 @@ func FuzzSession(f *testing.F) {
 		text, err := json.Marshal(session)
 		require.NoError(t, err)
 		again, err := fuzzed(t, http.StatusOK, fmt.Appendf(nil, `{"client_session": %s}`, text)).
-			Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
+			Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken("seam_cst1_token"))
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(session, again))
 	})
@@ -72,7 +72,11 @@ func FuzzSession(f *testing.F) {
 // All gives what came before an error.
 func FuzzList(f *testing.F) {
 	addFixtures(f)
-	for _, body := range []string{twoSessions, listOf(3), `{"client_sessions":[{"client_session_id":"1"}]}{}`, `{"a":[[[]]],"client_sessions":[]}`} {
+	for _, body := range []string{
+		twoSessions, listOf(3), twoSessions + "{}", `{"a":[[[]]],"client_sessions":[]}`, quotedByPointer,
+		`{"client_sessions":[],"pagination":{"has_next_page":true}}`, `{"client_sessions":[],"ok":false}`,
+		`{"client_sessions":[{"client_session_id":"1","token":"t","connect_webview_ids":["","",""]}]}`,
+	} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -312,6 +312,18 @@ func TestListOfManySmallSessions(t *testing.T) {
 	require.ErrorContains(t, err, "needs more than 268435456 bytes of memory")
 }
 
+// TestListOfLongLists has little JSON that takes much memory: sessions with lists
+// of empty texts.
+func TestListOfLongLists(t *testing.T) {
+	t.Parallel()
+	one := `{"client_session_id":"1","token":"t","connect_webview_ids":["` + strings.Repeat(`","`, 1<<20) + `"]}`
+	sessions := offline(t, answers(http.StatusOK, `{"client_sessions":[`+strings.Repeat(one+",", 20)+one+`]}`)).ClientSessions
+	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+	require.ErrorContains(t, err, "needs more than 268435456 bytes of memory")
+	_, err = sessions.RevokeAll(t.Context(), seam.ClientSessionListParams{ClientSessionID: "1"})
+	require.ErrorContains(t, err, "needs more than 268435456 bytes of memory")
+}
+
 func TestLargeAnswers(t *testing.T) {
 	t.Parallel()
 	endless := func(begin string) attempt {

@@ -4,24 +4,27 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
 )
 
-// operation is one of the service's methods, as the tests know it that hold for
-// all of them.
+// operation is a method that sends a request. Each is a row in the tests that
+// hold for all operations.
 type operation struct {
-	name    string
+	name    string // such as ClientSessions.Get
 	path    string
-	success string // a body that the server may answer with
-	// repeats says that the operation is sent again after any transient failure.
-	repeats bool
+	success string // the body of a valid response
+	repeats bool   // whether the operation retries after any transient failure
 	// smallest and fullest call it with as few and with as many params as there
-	// are, invalid with what must be refused before anything is sent.
+	// are. invalid calls it with params that must be rejected before anything is
+	// sent.
 	smallest, fullest, invalid func(context.Context, *seam.Client, ...seam.Option) error
 }
 
@@ -157,6 +160,60 @@ var operations = []operation{
 			return c.ClientSessions.Revoke(ctx, "", opts...)
 		},
 	},
+	{
+		name: "Post", path: "/connect_webviews/create", success: `{"connect_webview": {"connect_webview_id": "1"}, "ok": true}`,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.Post(ctx, "/connect_webviews/create", nil, new(postResult), opts...)
+		},
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.Post(ctx, "/connect_webviews/create", fullestPost, new(postResult), opts...)
+		},
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.Post(ctx, "/connect_webviews/create?a=b", nil, nil, opts...)
+		},
+	},
+	{
+		name: "Post with WithIdempotent", path: "/devices/list", success: `{"devices": [], "ok": true}`, repeats: true,
+		smallest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.Post(ctx, "/devices/list", nil, new(postResult), append(opts, seam.WithIdempotent())...)
+		},
+		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.Post(ctx, "/devices/list", fullestPost, new(postResult), append(opts, seam.WithIdempotent())...)
+		},
+		invalid: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
+			return c.Post(ctx, "/devices/list", 5, nil, append(opts, seam.WithIdempotent())...)
+		},
+	},
+}
+
+// TestOperationsAreComplete finds each method of each service, so that none
+// escapes the tests for all operations.
+func TestOperationsAreComplete(t *testing.T) {
+	t.Parallel()
+	tested := map[string]bool{"ClientSessions.RevokeAll": true} // two operations; see revoke_all_test.go
+	for _, op := range operations {
+		tested[op.name] = true
+	}
+	for field := range reflect.TypeFor[seam.Client]().Fields() {
+		if !field.IsExported() {
+			continue
+		}
+		for method := range field.Type.Methods() {
+			assert.True(t, tested[field.Name+"."+method.Name], "%s.%s is not in operations", field.Name, method.Name)
+		}
+	}
+}
+
+// postResult has fields that the responses of the tests can spoil.
+type postResult struct {
+	ClientSession struct {
+		CreatedAt time.Time `json:"created_at"`
+	} `json:"client_session"`
+}
+
+var fullestPost = map[string]any{
+	"custom_metadata": []any{map[string]any{"user_identifier_key": "jane_doe", "note": ""}},
+	"expires_at":      expiry.UTC(),
 }
 
 var fullestList = seam.ClientSessionListParams{
@@ -167,8 +224,9 @@ var fullestList = seam.ClientSessionListParams{
 	WithoutUserIdentifierKey: true,
 }
 
-// givesNothing reports whether the operation's answer has no content to lack.
-func (op operation) givesNothing() bool { return op.success == done }
+// unchecked reports whether the operation has no way to miss something in a
+// response.
+func (op operation) unchecked() bool { return op.success == done || strings.HasPrefix(op.name, "Post") }
 
 func second[T any](_ T, err error) error { return err }
 

@@ -288,6 +288,8 @@ func TestPrintedResponseHidesItsBody(t *testing.T) {
 		assert.NotContains(t, print, "115 101 99 114 101 116")
 	}
 	assert.Contains(t, prints[0], "request1")
+	assert.Equal(t, "{StatusCode:200 Header: RequestID:request1 Attempts:0 Body:REDACTED}", fmt.Sprintf("%+v", response))
+	assert.NotContains(t, fmt.Sprintf("%+v", seam.Response{}), "REDACTED", "there is nothing to hide")
 }
 
 // TestOptionForACallLeavesTheClientAlone adds a header to a client that has one.

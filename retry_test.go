@@ -3,8 +3,6 @@ package seam_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -22,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/imkit"
 )
 
 // TestLastFailureComesBack sees that what ends a call is told, not what went
@@ -448,92 +445,6 @@ func TestCreateIsSentOnceOverHTTP2(t *testing.T) {
 		assert.Equal(t, calls+1, created.Load())
 		_, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: sessionID})
 		require.NoError(t, err)
-	}
-}
-
-// TestStreamsThatEnd has an HTTP/2 server receive whole requests and then end
-// their streams without a response. For some of these ends, net/http would repeat
-// the request by itself, without limit. Two say that the server did not process
-// the request.
-func TestStreamsThatEnd(t *testing.T) {
-	t.Parallel()
-	const data, headers, resetStream, settings, goAway = 0, 1, 3, 4, 7 // types of frames
-	const endStream, ack = 1, 1                                        // flags of frames
-	// The payload of a frame, of the given stream.
-	reset := func(code uint32) func(stream []byte) []byte {
-		return func(stream []byte) []byte {
-			return binary.BigEndian.AppendUint32(append([]byte{0, 0, 4, resetStream, 0}, stream...), code)
-		}
-	}
-	away := func(last func(stream []byte) []byte) func(stream []byte) []byte {
-		return func(stream []byte) []byte {
-			frame := append([]byte{0, 0, 8, goAway, 0, 0, 0, 0, 0}, last(stream)...)
-			return append(frame, 0, 0, 0, 0)
-		}
-	}
-	for name, tt := range map[string]struct {
-		end       func(stream []byte) []byte
-		processed bool // or at least not surely unprocessed
-	}{
-		"PROTOCOL_ERROR":                      {reset(1), true},
-		"INTERNAL_ERROR":                      {reset(2), true},
-		"CANCEL":                              {reset(8), true},
-		"REFUSED_STREAM":                      {reset(7), false},
-		"GOAWAY with this as its last stream": {away(func(stream []byte) []byte { return stream }), true},
-		"GOAWAY with a lower last stream":     {away(func([]byte) []byte { return make([]byte, 4) }), false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var requests atomic.Int64
-			server := httptest.NewUnstartedServer(nil)
-			server.TLS = &tls.Config{NextProtos: []string{"h2"}}
-			server.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
-				"h2": func(_ *http.Server, conn *tls.Conn, _ http.Handler) {
-					defer func() { _ = conn.Close() }()
-					_, _ = io.CopyN(io.Discard, conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
-					_, _ = conn.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
-					for frame := make([]byte, 9); ; {
-						if _, err := io.ReadFull(conn, frame); err != nil {
-							return
-						}
-						_, _ = io.CopyN(io.Discard, conn, int64(frame[0])<<16|int64(frame[1])<<8|int64(frame[2]))
-						switch kind, flags := frame[3], frame[4]; {
-						case kind == settings && flags&ack == 0:
-							_, _ = conn.Write([]byte{0, 0, 0, settings, ack, 0, 0, 0, 0})
-						case (kind == data || kind == headers) && flags&endStream != 0:
-							requests.Add(1)
-							end := tt.end(frame[5:9])
-							_, _ = conn.Write(end)
-							if end[3] == goAway {
-								return
-							}
-						}
-					}
-				},
-			}
-			server.StartTLS()
-			t.Cleanup(server.Close)
-			transport := server.Client().Transport.(*http.Transport).Clone()
-			transport.ForceAttemptHTTP2 = true
-			client := newClient(t, seam.WithEndpoint(server.URL), seam.WithHTTPClient(&http.Client{Transport: transport}), seam.WithMaxRetries(1))
-			for _, op := range operations {
-				requests.Store(0)
-				err := op.smallest(t.Context(), client)
-				require.Error(t, err)
-				assert.NotContains(t, err.Error(), "GetBody")
-				want := int64(1)
-				if op.repeats || !tt.processed {
-					want = 2
-				}
-				assert.Equal(t, want, requests.Load(), op.name)
-			}
-			requests.Store(0)
-			other, err := imkit.NewClient(server.URL, "key", imkit.WithHTTPClient(&http.Client{Transport: transport}))
-			require.NoError(t, err)
-			_, err = other.Tokens.RevokeAll(t.Context(), "1")
-			require.Error(t, err)
-			assert.Equal(t, int64(3), requests.Load(), "a request without a body")
-		})
 	}
 }
 

@@ -178,7 +178,7 @@ var cleanPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 //
 // See https://docs.seam.co/latest/api.
 func (c *Client) Post(ctx context.Context, path string, params, result any, opts ...Option) error {
-	if params == nil {
+	if v := reflect.ValueOf(params); !v.IsValid() || v.Kind() == reflect.Map && v.IsNil() {
 		params = struct{}{}
 	}
 	call := newCall(c.service(), "Post "+path, path, params, transport.RetryUnsent, opts)
@@ -199,7 +199,7 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 	}
 	pointer := reflect.ValueOf(result)
 	call.require(pointer.Kind() == reflect.Pointer && !pointer.IsNil(), "result is not a pointer; pass a pointer, or nil to discard the response")
-	_, err := send(ctx, call, false, func(r io.Reader) (struct{}, error) {
+	_, err := do(ctx, call, false, func(r io.Reader) (struct{}, error) {
 		var e *envelope
 		err := transport.DecodeAll(r, &e, result)
 		if err == nil && e == nil {

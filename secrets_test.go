@@ -45,6 +45,25 @@ func echo(status int, header http.Header, shape string) attempt {
 	}
 }
 
+// escapes are the ways in which servers and proxies escape a text, here all of it.
+var escapes = []func(string) string{
+	escapeWith("%%%02X"), escapeWith("%%%02x"), escapeWith(`\u%04x`), escapeWith(`\u%04X`), escapeWith("&#%d;"), escapeWith("&#x%X;"),
+}
+
+func escapeWith(format string) func(string) string {
+	return func(text string) string {
+		var escaped strings.Builder
+		for _, char := range []byte(text) {
+			fmt.Fprintf(&escaped, format, char)
+		}
+		return escaped.String()
+	}
+}
+
+// quotedByPointer is a list in which a member has the credential in its name, so
+// that a JSON pointer to the error, cut in the middle, has most of it.
+var quotedByPointer = `{"client_sessions":[{"` + strings.Repeat("p", 60) + "seam_k-secret" + strings.Repeat(".", 18) + `":NaN}]}`
+
 // talkative are all ways in which a text of the server gets into an error.
 var talkative = map[string]attempt{
 	"message":          echo(http.StatusBadRequest, nil, `{"error": {"type": "t", "message": ECHO}}`),
@@ -61,7 +80,28 @@ var talkative = map[string]attempt{
 		}
 		return response(http.StatusBadRequest, `{"error": {"type": "t", "validation_errors": {"a": {"_errors": ["`+word+`"]}}}}`)
 	},
-	"another body": echo(http.StatusBadGateway, nil, `<html>ECHO</html>`),
+	"escapes": func(req *http.Request) (*http.Response, error) {
+		sent, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		words := strings.FieldsFunc(fmt.Sprint(req.Header, string(sent), " seam_cst2_of_somebody"), func(r rune) bool {
+			return strings.ContainsRune(` "{}[]:`, r)
+		})
+		var message strings.Builder
+		for _, escape := range escapes {
+			for _, word := range words {
+				message.WriteString(" " + escape(word))
+			}
+		}
+		body, err := json.Marshal(map[string]any{"error": map[string]string{"type": "t", "message": message.String()}})
+		if err != nil {
+			return nil, err
+		}
+		return response(http.StatusBadRequest, string(body))
+	},
+	"name that a decoder quotes": answers(http.StatusOK, quotedByPointer),
+	"another body":               echo(http.StatusBadGateway, nil, `<html>ECHO</html>`),
 	"time": echo(http.StatusOK, nil, `{"client_session": {"client_session_id": "1", "created_at": ECHO},
 		"client_sessions": [{"client_session_id": "1", "created_at": ECHO}]}`),
 	"request ID": echo(http.StatusNotFound, http.Header{"Seam-Request-Id": {"seam_cst2_of_somebody"}}, `{}`),
@@ -87,7 +127,7 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 		return response(http.StatusNotFound, "")
 	}
 	for _, fault := range faults {
-		if fault.dial == nil {
+		if fault.attempt != nil {
 			attempts[fault.name] = fault.attempt
 		}
 	}
@@ -147,6 +187,16 @@ func leaks(text string) []string {
 		if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
 			found = append(found, secret)
 		}
+	}
+	for _, escape := range escapes {
+		for _, secret := range secrets {
+			if strings.Contains(text, escape(secret)) {
+				found = append(found, escape(secret))
+			}
+		}
+	}
+	if strings.Contains(text, "k-secr") { // a part of it
+		found = append(found, "k-secr")
 	}
 	return found
 }

@@ -11,24 +11,24 @@ import (
 	"strings"
 )
 
-// maxRequestBody bounds what is read of a request, in bytes.
+// maxRequestBody is the limit of a request's body in bytes.
 const maxRequestBody = 1 << 20
 
-// endpoint is what the API does at a path.
+// endpoint is what the API has at a path.
 type endpoint struct {
 	methods     []string
-	credentials []credential
+	credentials []credential // that it accepts
 	fields      []field
 	do          func(*Server, call) (any, error)
 }
 
 var (
-	withKey  = []credential{apiKey, personalAccessToken}
-	toRead   = []credential{clientSessionToken, personalAccessToken, apiKey}
-	toCreate = []credential{apiKey, personalAccessToken, publishableKey}
+	withKey        = []credential{apiKey, personalAccessToken}
+	withKeyOrToken = []credential{clientSessionToken, personalAccessToken, apiKey}
+	toCreate       = []credential{apiKey, personalAccessToken, publishableKey}
 )
 
-// endpoints are the API, in the order of its documents.
+// endpoints are those of the API, in the order of its documentation.
 var endpoints = map[string]endpoint{
 	"/client_sessions/create": {
 		methods:     []string{http.MethodPost, http.MethodPut},
@@ -53,7 +53,7 @@ var endpoints = map[string]endpoint{
 	},
 	"/client_sessions/get": {
 		methods:     []string{http.MethodGet, http.MethodPost},
-		credentials: toRead,
+		credentials: withKeyOrToken,
 		fields: []field{
 			{name: "client_session_id", kind: text},
 			{name: "user_identifier_key", kind: text},
@@ -104,16 +104,48 @@ var endpoints = map[string]endpoint{
 		fields:      []field{{name: "client_session_id", kind: text, required: true}},
 		do:          (*Server).revoke,
 	},
+	"/connect_webviews/create": {
+		methods:     []string{http.MethodPost},
+		credentials: withKeyOrToken,
+		fields: []field{
+			{name: "accepted_providers", kind: list, oneOf: [][]string{providers}},
+			{name: "custom_redirect_url", kind: text},
+			{name: "device_selection_mode", kind: text, oneOf: [][]string{{"none", "single", "multiple"}}},
+			{name: "custom_redirect_failure_url", kind: text},
+		},
+		do: (*Server).createWebview,
+	},
+	"/connect_webviews/get": {
+		methods:     []string{http.MethodGet, http.MethodPost},
+		credentials: withKeyOrToken,
+		fields:      []field{{name: "connect_webview_id", kind: text, required: true}},
+		do:          (*Server).getWebview,
+	},
+	"/devices/list": {
+		methods:     []string{http.MethodGet, http.MethodPost},
+		credentials: withKeyOrToken,
+		fields: []field{
+			{name: "device_ids", kind: list},
+			{name: "connected_account_id", kind: text},
+			{name: "connected_account_ids", kind: list},
+			{name: "device_type", kind: text, oneOf: deviceTypes},
+			{name: "device_types", kind: list, oneOf: deviceTypes},
+			{name: "manufacturer", kind: text},
+			{name: "limit", kind: positive},
+			{name: "page_cursor", kind: cursor},
+		},
+		do: (*Server).listDevices,
+	},
 }
 
-// call is a request that was understood.
+// call is a valid request.
 type call struct {
 	caller
 	method string
 	params params
 }
 
-// refusal is an error of the API.
+// refusal is an error response of the API.
 type refusal struct {
 	status           int
 	Type             string `json:"type"`
@@ -126,52 +158,50 @@ func (r *refusal) Error() string { return r.Message }
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
 
+	request := Request{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Clone(), body}
 	s.mu.Lock()
-	s.requests = append(s.requests, Request{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Clone(), body})
+	s.requests = append(s.requests, request)
 	id := "request" + strconv.Itoa(len(s.requests))
-	var fault *Fault
-	if r.Method != http.MethodOptions {
-		fault = s.nextFault(r.URL.Path)
-	}
 	s.mu.Unlock()
 
 	allow(w.Header(), r.Header.Get("Origin"))
 	w.Header().Set("Seam-Request-Id", id)
 	if r.Method == http.MethodOptions {
-		return // a preflight has its answer in the headers
+		return // a preflight is answered by the header alone
 	}
+	fault := s.nextFault(request)
 	if fault != nil && fault.Delay > 0 {
 		pause(r, fault.Delay)
-		if fault.delays() {
+		if fault.onlyDelays() {
 			fault = nil
 		}
 	}
-	status, answer := http.StatusOK, any(map[string]any{"ok": true})
+	status, response := http.StatusOK, any(map[string]any{"ok": true})
 	if fault == nil || fault.TakesEffect {
 		if err == nil {
-			answer, err = s.handle(r, body)
+			response, err = s.handle(r, body)
 		}
 		if err != nil {
 			refused, ok := errors.AsType[*refusal](err)
 			if !ok {
 				refused = &refusal{status: http.StatusRequestEntityTooLarge, Type: "request_too_large", Message: err.Error()}
 			}
-			status, answer = refused.status, map[string]any{"error": refused, "ok": false}
+			status, response = refused.status, map[string]any{"error": refused, "ok": false}
 		}
 	}
-	text, err := json.Marshal(answer)
+	text, err := json.Marshal(response)
 	if err != nil {
-		panic(err) // answers are made of plain values
+		panic(err) // responses have only types that can be encoded
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if fault != nil {
-		fault.answerWrong(w, r, status, text)
+		fault.respond(w, r, status, text)
 		return
 	}
 	write(w, status, text)
 }
 
-// handle finds out who calls what, and does it.
+// handle authenticates and validates the request and runs its endpoint.
 func (s *Server) handle(r *http.Request, body []byte) (any, error) {
 	endpoint, ok := endpoints[r.URL.Path]
 	if !ok {
@@ -199,7 +229,8 @@ func (s *Server) handle(r *http.Request, body []byte) (any, error) {
 	return endpoint.do(s, call{who, r.Method, params})
 }
 
-// read takes the params from the query of a GET or DELETE, else from the body.
+// read reads the params of a GET or DELETE request from the query, and of others
+// from the body.
 func read(r *http.Request, body []byte, fields []field) (params, error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
 		return validate(fromQuery(r.URL.Query(), fields), fields)
@@ -220,7 +251,7 @@ func read(r *http.Request, body []byte, fields []field) (params, error) {
 	return validate(value, fields)
 }
 
-// allow lets pages of any origin read the answer, as the API does.
+// allow sets the CORS header, which lets pages of any origin use the API.
 func allow(header http.Header, origin string) {
 	if origin == "" {
 		origin = "*"
@@ -234,7 +265,7 @@ func allow(header http.Header, origin string) {
 	header.Set("Access-Control-Allow-Credentials", "true")
 }
 
-// write sends an answer; a client that does not wait for it is no fault.
+// write sends a response. A client may have closed the connection.
 func write(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body)

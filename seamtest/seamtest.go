@@ -1,7 +1,10 @@
-// Package seamtest is the Seam API for tests and for programs that must run
-// with nothing set up: an in-process server with all seven endpoints of client
-// sessions, in each method and encoding that the API has, so that browsers and
-// the vendor's SDKs for other languages can use it as well.
+// Package seamtest provides a Seam API server that runs in a test or program,
+// without an account.
+//
+// A [Server] has all endpoints of client sessions. It accepts each method and
+// encoding that the API accepts, so browsers and Seam's SDKs for other languages
+// can use it too. It also has /connect_webviews/create, /connect_webviews/get and
+// /devices/list.
 //
 //	func TestSignIn(t *testing.T) {
 //		srv := seamtest.NewServer(t)
@@ -10,15 +13,36 @@
 //		…
 //	}
 //
-// It also tells webhooks of deleted sessions: see [Server.AddWebhook], and
-// [SignWebhook] for other events.
+// The server also delivers webhooks for deleted sessions: see
+// [Server.AddWebhook]. [SignWebhook] signs any other event.
 //
-// What it knows and refuses is modelled on the vendor's documents and on the
-// vendor's own fake server. Where those are silent it does the following. A
-// revoked session is found no more, but can be revoked again and deleted. An
-// expired one is found, while its token is refused. Neither keeps a user
-// identifier key from getting a new session. A session lives for a year unless
-// it was given another end.
+// # Time
+//
+// In a [testing/synctest] bubble, tests of retries and timeouts take no real time.
+// Call [NewServer] in the bubble, with the bubble's [testing.T]:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		srv := seamtest.NewServer(t)
+//		client := srv.Client(t)
+//		srv.Fail(seamtest.Fault{Status: 503}) // retries wait on the bubble's clock
+//		…
+//	})
+//
+// A server that is started in a bubble does not use the network. Only clients from
+// [Server.Client] can reach it, and only in the same bubble. Its URL cannot be used.
+// Receive webhooks with [Server.AddWebhookHandler]. The server uses the bubble's
+// clock, so sessions expire during time.Sleep.
+//
+// # Behavior
+//
+// The server follows the API's documentation and Seam's own fake server. Where
+// those say nothing:
+//
+//   - A revoked session cannot be found, but can be revoked again and deleted.
+//   - An expired session can be found, but its token is rejected.
+//   - A user identifier key whose session was revoked or has expired can be used
+//     for a new session.
+//   - A session expires after one year unless the request says otherwise.
 package seamtest
 
 import (
@@ -34,28 +58,31 @@ import (
 	"github.com/seam-go/seam/internal/loopback"
 )
 
-// TB is what the package needs of a [testing.TB].
+// TB is the part of [testing.TB] that this package uses.
 type TB interface {
 	Helper()
 	Cleanup(func())
 	Fatalf(format string, args ...any)
 }
 
-// Workspace holds the credentials for a workspace of a [Server]. Sessions of one
-// workspace cannot be seen from another.
+// Workspace holds the credentials for one workspace of a [Server]. A workspace
+// cannot see the sessions, connect webviews and devices of another.
 type Workspace struct {
 	WorkspaceID         string
 	APIKey              string
-	PublishableKey      string // may make empty sessions, and nothing else
-	PersonalAccessToken string // needs the WorkspaceID beside it
-	WebhookSecret       string // signs the events that are sent to webhooks, for the first workspace
+	PublishableKey      string // creates sessions without access to anything; allows nothing else
+	PersonalAccessToken string // is used together with the WorkspaceID
+	WebhookSecret       string // signs webhooks, which only the first workspace sends
 }
 
-// Server is a Seam API on this machine's loopback. Its methods are safe for
-// concurrent use.
+// Server is a Seam API server. Its methods are safe for concurrent use.
 type Server struct {
-	URL       string // for [seam.WithEndpoint]
-	Workspace        // the first one; see NewWorkspace
+	// URL is the address of the server on this machine's loopback, for
+	// [seam.WithEndpoint], browsers and other processes. In a testing/synctest
+	// bubble there is no such address: seam.NewClient and net/http return an error
+	// for this URL.
+	URL       string
+	Workspace // the first workspace; see NewWorkspace
 
 	http    *loopback.Server
 	running sync.WaitGroup // deliveries
@@ -63,26 +90,27 @@ type Server struct {
 	mu         sync.Mutex
 	workspaces []Workspace
 	sessions   []*session
-	devices    map[string]int // by connected account
-	created    int            // how many sessions there ever were
-	ahead      time.Duration  // of the real clock
+	created    int // number of sessions created so far
+	webviews   []*connectWebview
+	devices    []*device
+	ahead      time.Duration // of the real clock
 	requests   []Request
 	faults     []*Fault
 
 	closing    context.Context // ends with Close, as deliveries do
 	close      context.CancelFunc
-	webhooks   []string  // URLs
-	events     int       // how many there ever were
+	webhooks   []hook
+	events     int       // number of events sent so far
 	messages   []message // still to be delivered
 	delivering bool
-	delivered  *sync.Cond // when no more are
+	delivered  *sync.Cond // signaled when delivering becomes false
 	deliveries []Delivery
 }
 
-// Start starts a server, which runs until its Close is called. Tests have
-// [NewServer]. The error is that of listening on a free port.
+// Start starts a server for a program. Call Close to stop it. Tests use
+// [NewServer]. Start returns an error if it cannot listen on loopback.
 func Start() (*Server, error) {
-	s := &Server{devices: map[string]int{}}
+	s := &Server{}
 	s.Workspace = s.NewWorkspace()
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.delivered = sync.NewCond(&s.mu)
@@ -100,7 +128,8 @@ func Start() (*Server, error) {
 	return s, nil
 }
 
-// NewServer starts a server that is closed when the test ends.
+// NewServer starts a server for a test and closes it when the test ends. It calls
+// tb.Fatalf if the server cannot start.
 func NewServer(tb TB) *Server {
 	tb.Helper()
 	s, err := Start()
@@ -111,25 +140,43 @@ func NewServer(tb TB) *Server {
 	return s
 }
 
-// Client returns a client with the server's API key, or with what opts say.
+// Client returns a client of the server. It authenticates with the APIKey unless
+// opts have another credential. Client calls tb.Fatalf if [seam.NewClient] returns
+// an error.
+//
+// In a testing/synctest bubble do not use [seam.WithHTTPClient]: the client must use
+// the http.Client of the server, which needs no network.
 func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
-	client, err := seam.NewClient(append([]seam.Option{seam.WithEndpoint(s.URL), seam.WithAPIKey(s.APIKey)}, opts...)...)
+	client, err := seam.NewClient(append([]seam.Option{
+		seam.WithEndpoint(s.http.Endpoint),
+		seam.WithHTTPClient(s.http.Client),
+		seam.WithAPIKey(s.APIKey),
+	}, opts...)...)
 	if err != nil {
 		tb.Fatalf("seamtest: %v", err)
 	}
 	return client
 }
 
-// Close breaks all connections and deliveries off and returns when nothing of the
-// server runs any more. It may be called more than once.
+// Close stops the server. It closes all connections, ends deliveries and returns
+// when the server's goroutines have ended, including those that run a handler from
+// AddWebhookHandler. The contexts of their requests are canceled. Close may be
+// called more than once. A server that was started in a testing/synctest bubble must
+// be closed in that bubble.
 func (s *Server) Close() {
-	s.close()
 	s.http.Close()
+	s.close()
 	s.running.Wait()
+	s.mu.Lock()
+	webhooks := s.webhooks
+	s.mu.Unlock()
+	for _, webhook := range webhooks {
+		webhook.close()
+	}
 }
 
-// connKey is where a request's context has its connection.
+// connKey is the key of a request's connection in its context.
 type connKey struct{}
 
 // NewWorkspace adds a workspace and returns its credentials.
@@ -148,33 +195,25 @@ func (s *Server) NewWorkspace() Workspace {
 	return workspace
 }
 
-// AddDevice puts a device under a connected account. The sessions that have
-// access to the account count it in their DeviceCount.
-func (s *Server) AddDevice(connectedAccountID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.devices[connectedAccountID]++
-}
-
-// Advance moves the server's clock ahead, so that sessions expire. The clock of
-// whoever makes sessions stays where it is: one that is to live for an hour of
-// that is born expired if the server is two hours ahead.
+// Advance moves the server's clock forward by d, so that sessions expire. After
+// Advance(2*time.Hour), a session created to expire in one hour has already
+// expired. The clock of the test does not move.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ahead += d
 }
 
-// Request is a request as the server saw it, preflights included.
+// Request is a request that the server received, which may be a CORS preflight.
 type Request struct {
 	Method string
 	Path   string
 	Query  string // encoded, without the question mark
 	Header http.Header
-	Body   []byte
+	Body   []byte // up to 1 MiB
 }
 
-// Requests returns what the server was sent so far, the oldest first.
+// Requests returns the requests that the server has received, in order.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,18 +1,13 @@
 package seamtest_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/loopback"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -52,7 +48,8 @@ func TestWorkspacesAreApart(t *testing.T) {
 	require.ErrorIs(t, err, seam.ErrUnauthorized)
 }
 
-// TestWhoMayDoWhat holds every kind of credential against every endpoint.
+// TestWhoMayDoWhat sends each kind of credential to each endpoint of client
+// sessions.
 func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -68,7 +65,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		header http.Header
-		want   map[string]string // error types by the endpoint's last part; "" for a success, "*" for all others
+		want   map[string]string // error types by the endpoint's last part; "" for a success; "*" is for the endpoints that are not listed
 	}{
 		{"API key", bearer(srv.APIKey), map[string]string{"*": ""}},
 		{"personal access token", workspace, map[string]string{"*": ""}},
@@ -87,7 +84,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			t.Run(tt.name+"/"+endpoint, func(t *testing.T) {
 				srv := srv
 				if tt.want["*"] == "" || endpoint == "create" || endpoint == "get_or_create" {
-					srv = seamtest.NewServer(t) // what succeeds must not be in the way of others
+					srv = seamtest.NewServer(t) // a success must not change what the next test finds
 					_, err := srv.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
 					require.NoError(t, err)
 				}
@@ -113,7 +110,7 @@ type answer struct {
 	}
 }
 
-// send sends what the SDK would not.
+// send sends a request that package seam does not.
 func send(t *testing.T, srv *seamtest.Server, method, target, body string, header http.Header) (int, answer) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+target, strings.NewReader(body))
@@ -136,8 +133,8 @@ func key(srv *seamtest.Server) http.Header {
 	return http.Header{"Authorization": {"Bearer " + srv.APIKey}}
 }
 
-// TestMethodsOfTheSchema sends to each endpoint each method that the vendor's
-// schema lists, with the params where the schema has them, and all other ones.
+// TestMethodsOfTheSchema sends each method to each endpoint. Those that Seam's
+// schema lists are accepted, with the params where the schema has them.
 func TestMethodsOfTheSchema(t *testing.T) {
 	t.Parallel()
 	var schema struct {
@@ -167,7 +164,7 @@ func TestMethodsOfTheSchema(t *testing.T) {
 		}
 	}
 	srv := seamtest.NewServer(t)
-	status, answer := send(t, srv, "POST", "/devices/list", "{}", key(srv))
+	status, answer := send(t, srv, "POST", "/devices/get", "{}", key(srv))
 	assert.Equal(t, 404, status)
 	assert.Equal(t, "not_found", answer.Error.Type)
 }
@@ -275,28 +272,6 @@ func TestGetOrCreate(t *testing.T) {
 	}
 }
 
-func TestDeviceCount(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	for _, account := range []string{"jane's", "jane's", "joe's"} {
-		srv.AddDevice(account)
-	}
-	sessions := srv.Client(t).ClientSessions
-	session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{ConnectedAccountIDs: []string{"jane's"}})
-	require.NoError(t, err)
-	assert.Equal(t, 2, session.DeviceCount)
-	require.NoError(t, sessions.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{
-		ClientSessionID: session.ClientSessionID, ConnectedAccountIDs: []string{"joe's", "jane's"}, UserIdentityID: "jane",
-	}))
-	session, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: session.ClientSessionID})
-	require.NoError(t, err)
-	assert.Equal(t, 3, session.DeviceCount)
-	assert.Equal(t, []string{"jane's", "joe's"}, session.ConnectedAccountIDs)
-	assert.Equal(t, "jane", session.UserIdentityID)
-	_, err = sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
-	require.NoError(t, err)
-}
-
 func TestSessionsExpire(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -326,112 +301,6 @@ func TestSessionsExpire(t *testing.T) {
 	assert.Equal(t, next.ClientSessionID, newest.ClientSessionID)
 }
 
-func TestFaults(t *testing.T) {
-	t.Parallel()
-	once := func(fault seamtest.Fault) seamtest.Fault {
-		fault.Times = 1
-		return fault
-	}
-	for _, tt := range []struct {
-		name  string
-		fault seamtest.Fault
-		want  error // nil for none
-		made  int   // sessions
-	}{
-		{
-			name:  "status",
-			fault: once(seamtest.Fault{Status: 503}),
-			want:  seam.ErrServer,
-		},
-		{
-			name:  "status after the effect",
-			fault: once(seamtest.Fault{Status: 502, TakesEffect: true}),
-			want:  seam.ErrServer,
-			made:  1,
-		},
-		{
-			name:  "reset",
-			fault: once(seamtest.Fault{Reset: true}),
-			want:  errno(syscall.ECONNRESET, 10054),
-		},
-		{
-			name:  "reset after the effect",
-			fault: once(seamtest.Fault{Reset: true, TakesEffect: true}),
-			want:  errno(syscall.ECONNRESET, 10054),
-			made:  1,
-		},
-		{
-			name:  "cut",
-			fault: once(seamtest.Fault{Cut: true, TakesEffect: true}),
-			want:  io.ErrUnexpectedEOF,
-			made:  1,
-		},
-		{
-			name:  "stall",
-			fault: once(seamtest.Fault{Stall: true}),
-			want:  context.DeadlineExceeded,
-		},
-		{
-			name:  "delay beyond the timeout",
-			fault: once(seamtest.Fault{Delay: time.Hour, Status: 500}),
-			want:  context.DeadlineExceeded,
-		},
-		{
-			name:  "delay",
-			fault: once(seamtest.Fault{Delay: time.Millisecond}),
-			made:  1,
-		},
-		{
-			name:  "for another path",
-			fault: seamtest.Fault{Path: "/client_sessions/get", Status: 500},
-			made:  1,
-		},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			srv := seamtest.NewServer(t)
-			sessions := srv.Client(t, seam.WithMaxRetries(0), seam.WithTimeout(300*time.Millisecond)).ClientSessions
-			srv.Fail(tt.fault)
-			_, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
-			require.ErrorIs(t, err, tt.want)
-			list, err := sessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithTimeout(time.Minute))
-			require.NoError(t, err)
-			assert.Len(t, list, tt.made)
-		})
-	}
-}
-
-func TestFaultAnswersAsTold(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	srv.Fail(seamtest.Fault{
-		Status: 503, Body: `{"error": {"type": "busy"}}`,
-		Header: http.Header{"retry-after": {"120"}, "Seam-Request-Id": {"mine"}},
-	})
-	var apiErr *seam.APIError
-	require.ErrorAs(t, srv.Client(t).ClientSessions.Revoke(t.Context(), "1"), &apiErr)
-	assert.Equal(t, 503, apiErr.StatusCode)
-	assert.Equal(t, "busy", apiErr.Type)
-	assert.Equal(t, 2*time.Minute, apiErr.RetryAfter)
-	assert.Equal(t, "mine", apiErr.RequestID)
-}
-
-func TestFaultsInTurn(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	sessions := srv.Client(t, seam.WithMaxRetries(0)).ClientSessions
-	srv.Fail(seamtest.Fault{Path: "/client_sessions/list", Status: 500, Times: 2})
-	srv.Fail(seamtest.Fault{Path: "/client_sessions/list", Status: 429})
-	for i, want := range []error{seam.ErrServer, seam.ErrServer, seam.ErrRateLimited, seam.ErrRateLimited} {
-		_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
-		require.ErrorIs(t, err, want, i)
-	}
-	srv.Heal()
-	_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.NoError(t, err)
-	assert.Len(t, srv.Requests(), 5)
-}
-
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -447,7 +316,7 @@ func TestRequests(t *testing.T) {
 	assert.Equal(t, "user_identifier_key=jane", requests[1].Query)
 }
 
-// TestManyAtOnce creates, lists and revokes from 64 goroutines.
+// TestManyAtOnce creates, lists and revokes sessions in 64 goroutines.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -488,46 +357,6 @@ func TestManyAtOnce(t *testing.T) {
 	assert.Len(t, srv.Requests(), workers*rounds*4+1)
 }
 
-// TestCloseLeavesNothing closes a server in the midst of requests that would
-// never end.
-//
-//nolint:paralleltest // it counts goroutines
-func TestCloseLeavesNothing(t *testing.T) {
-	before := runtime.NumGoroutine()
-	srv, err := seamtest.Start()
-	require.NoError(t, err)
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	client, err := seam.NewClient(seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL), seam.WithMaxRetries(0),
-		seam.WithHTTPClient(&http.Client{Transport: transport}))
-	require.NoError(t, err)
-	srv.Fail(seamtest.Fault{Reset: true, Times: 2})
-	srv.Fail(seamtest.Fault{Stall: true, Times: 3})
-	srv.Fail(seamtest.Fault{Delay: time.Hour})
-	var group sync.WaitGroup
-	for range 10 {
-		group.Go(func() {
-			_, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
-			assert.Error(t, err)
-		})
-	}
-	for len(srv.Requests()) < 10 {
-		time.Sleep(time.Millisecond)
-	}
-	srv.Close()
-	srv.Close()
-	group.Wait()
-	transport.CloseIdleConnections()
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("goroutines are left:\n%s", stacks[:runtime.Stack(stacks, true)])
-		}
-		time.Sleep(time.Millisecond)
-	}
-	_, err = client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.ErrorIs(t, err, errno(syscall.ECONNREFUSED, 10061))
-}
-
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -541,7 +370,7 @@ func TestQueries(t *testing.T) {
 	}
 }
 
-// TestPublishableKeyMakesEmptySessions alone.
+// TestPublishableKeyMakesEmptySessions and no others.
 func TestPublishableKeyMakesEmptySessions(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -564,7 +393,8 @@ func TestPublishableKeyMakesEmptySessions(t *testing.T) {
 	assert.Equal(t, "joe", answer.ClientSession.UserIdentifierKey)
 }
 
-// TestTokensInTheirOwnHeaders are taken before an API key, where tokens are.
+// TestTokensInTheirOwnHeaders come before an API key at endpoints that accept
+// tokens.
 func TestTokensInTheirOwnHeaders(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -583,7 +413,7 @@ func TestTokensInTheirOwnHeaders(t *testing.T) {
 	}
 }
 
-// TestUserIdentityUnderItsOldName is sent and received.
+// TestUserIdentityUnderItsOldName sends and receives the deprecated name.
 func TestUserIdentityUnderItsOldName(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -595,46 +425,7 @@ func TestUserIdentityUnderItsOldName(t *testing.T) {
 	assert.Contains(t, string(text), `"user_identity_ids":["a"]`)
 }
 
-// TestFaultsThatNoRequestCanMeet are mistakes in a test, which would pass for
-// nothing.
-func TestFaultsThatNoRequestCanMeet(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	for _, fault := range []seamtest.Fault{
-		{},
-		{Times: 1},
-		{Path: "client_sessions/get", Status: 500},
-		{Path: "/client_sessions/gets", Status: 500},
-		{Cut: true, Body: "half"},
-		{Status: 42},
-		{Status: 100},
-		{Status: 600},
-		{Status: 500, Reset: true},
-		{Cut: true, Stall: true},
-		{Status: 500, Times: -1},
-		{Reset: true, Delay: -1},
-	} {
-		assert.Panics(t, func() { srv.Fail(fault) }, "%+v", fault)
-	}
-}
-
-// TestFaultsSparePreflights keeps them for the request that follows.
-func TestFaultsSparePreflights(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	srv.Fail(seamtest.Fault{Status: 500, Times: 1})
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, srv.URL+"/client_sessions/get", http.NoBody)
-	require.NoError(t, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	assert.Equal(t, 200, resp.StatusCode)
-	assert.Equal(t, "true", resp.Header.Get("Access-Control-Allow-Credentials"))
-	_, err = srv.Client(t, seam.WithMaxRetries(0)).ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
-	require.ErrorIs(t, err, seam.ErrServer)
-}
-
-// tb is a test that fails.
+// tb is a test that has failed.
 type tb struct {
 	cleanup func()
 	fatal   string
@@ -649,14 +440,6 @@ func (b *tb) Fatalf(format string, args ...any) {
 	panic(errFatal)
 }
 
-// errno is an error of the system, which Windows has under a number of its own.
-func errno(unix, windows syscall.Errno) error {
-	if runtime.GOOS == "windows" {
-		return windows
-	}
-	return unix
-}
-
 func TestTB(t *testing.T) {
 	t.Parallel()
 	var b tb
@@ -665,5 +448,5 @@ func TestTB(t *testing.T) {
 	assert.Equal(t, "seamtest: seam: NewClient: the timeout is not positive; omit WithTimeout to use the default", b.fatal)
 	b.cleanup()
 	_, err := srv.Client(&b).ClientSessions.List(t.Context(), seam.ClientSessionListParams{}, seam.WithMaxRetries(0))
-	require.ErrorIs(t, err, errno(syscall.ECONNREFUSED, 10061))
+	require.ErrorIs(t, err, loopback.ErrRefused)
 }

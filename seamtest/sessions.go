@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// session is a client session in the words of the API. It does without the
-// SDK's own type, which could otherwise not be wrong here.
+// session is a client session as the API encodes it. It does not use the type of
+// package seam, so that tests with this server notice mistakes in that type.
 type session struct {
 	ClientSessionID     string   `json:"client_session_id"`
 	ConnectWebviewIDs   []string `json:"connect_webview_ids"`
@@ -31,19 +31,19 @@ type session struct {
 	revoked bool
 }
 
-// hasKey reports whether the session is that of a user identifier key.
+// hasKey reports whether the session has that user identifier key.
 func (s *session) hasKey(key string) bool {
 	return key != "" && s.UserIdentifierKey != nil && *s.UserIdentifierKey == key
 }
 
-// identify sets the user identity, which has an old name too.
+// identify sets the user identity, which also has a deprecated name.
 func (s *session) identify(identity string) {
 	if identity != "" {
 		s.UserIdentityID, s.UserIdentityIDs = identity, []string{identity}
 	}
 }
 
-// credential is one of the ways to authenticate.
+// credential is a way to authenticate.
 type credential int
 
 const (
@@ -53,11 +53,11 @@ const (
 	publishableKey
 )
 
-// caller is who sent a request.
+// caller is the sender of a request.
 type caller struct {
 	by          credential
 	workspaceID string
-	session     *session // of a client session token
+	session     *session // nil without a client session token
 }
 
 var errNotFound = &refusal{status: http.StatusNotFound, Type: "client_session_not_found", Message: "Could not find client session"}
@@ -66,8 +66,8 @@ func unauthorized(kind, message string) (caller, error) {
 	return caller{}, &refusal{status: http.StatusUnauthorized, Type: kind, Message: message}
 }
 
-// authenticate finds out who calls; accepted are the credentials that the
-// endpoint takes.
+// authenticate returns the sender of a request to an endpoint that accepts the
+// credentials.
 func (s *Server) authenticate(header http.Header, accepted []credential) (caller, error) {
 	authorization := header.Get("Authorization")
 	token, _ := strings.CutPrefix(authorization, "Bearer ")
@@ -144,7 +144,8 @@ func (s *Server) byClientSessionToken(token string) (caller, error) {
 
 func (s *Server) now() time.Time { return time.Now().Add(s.ahead) }
 
-// find returns the caller's sessions that match, but no revoked ones.
+// find returns the sessions of the caller's workspace that match and are not
+// revoked.
 func (s *Server) find(who caller, match func(*session) bool) []*session {
 	var found []*session
 	for _, session := range s.sessions {
@@ -174,7 +175,8 @@ func (s *Server) live(who caller, match func(*session) bool) *session {
 	return found[len(found)-1]
 }
 
-// mayCreate refuses what a publishable key may not do.
+// mayCreate returns an error if a publishable key is not allowed to create the
+// session.
 func (c call) mayCreate() error {
 	switch {
 	case c.by != publishableKey:
@@ -201,9 +203,9 @@ func (s *Server) create(c call) (any, error) {
 	existing := s.live(c.caller, func(session *session) bool { return session.hasKey(key) })
 	switch {
 	case existing == nil:
-		return s.answer(s.add(c)), nil
+		return s.response(s.add(c)), nil
 	case c.method == http.MethodPut:
-		return s.answer(existing), nil
+		return s.response(existing), nil
 	}
 	return nil, &refusal{
 		status: http.StatusBadRequest, Type: "client_session_token_already_exists",
@@ -226,10 +228,10 @@ func (s *Server) getOrCreate(c call) (any, error) {
 	if existing == nil {
 		existing = s.add(c)
 	}
-	return s.answer(existing), nil
+	return s.response(existing), nil
 }
 
-// add makes a session of the params.
+// add creates a session from the params.
 func (s *Server) add(c call) *session {
 	s.created++
 	added := &session{
@@ -264,13 +266,13 @@ func (s *Server) get(c call) (any, error) {
 				Message: "Cannot send client_session_id or user_identifier_key params when using a client session token",
 			}
 		}
-		return s.answer(c.session), nil // whatever else was asked for
+		return s.response(c.session), nil // other params are ignored
 	}
 	found, err := s.findOne(c)
 	if err != nil {
 		return nil, err
 	}
-	return s.answer(found), nil
+	return s.response(found), nil
 }
 
 func (s *Server) grantAccess(c call) (any, error) {
@@ -281,7 +283,7 @@ func (s *Server) grantAccess(c call) (any, error) {
 	found.ConnectWebviewIDs = union(found.ConnectWebviewIDs, c.params.list("connect_webview_ids"))
 	found.ConnectedAccountIDs = union(found.ConnectedAccountIDs, c.params.list("connected_account_ids"))
 	found.identify(c.params.identity())
-	return s.answer(found), nil
+	return s.response(found), nil
 }
 
 func (s *Server) list(c call) (any, error) {
@@ -316,12 +318,13 @@ func (s *Server) delete(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.tellDeleted(s.sessions[i])
+	s.sendDeleted(s.sessions[i])
 	s.sessions = slices.Delete(s.sessions, i, i+1)
 	return map[string]any{"ok": true}, nil
 }
 
-// index is where the session of that ID is, revoked or not.
+// index returns the index of the session with the ID in the params, which may be
+// revoked.
 func (s *Server) index(c call) (int, error) {
 	i := slices.IndexFunc(s.sessions, func(session *session) bool {
 		return session.WorkspaceID == c.workspaceID && session.ClientSessionID == c.params.text("client_session_id")
@@ -332,20 +335,23 @@ func (s *Server) index(c call) (int, error) {
 	return i, nil
 }
 
-// view is a session as it is now, for an answer that is written later.
+// view returns a copy of the session for a response, which is encoded without
+// holding mu.
 func (s *Server) view(of *session) *session {
 	view := *of
-	for _, account := range of.ConnectedAccountIDs {
-		view.DeviceCount += s.devices[account]
+	for _, d := range s.devices {
+		if of.reaches(d) {
+			view.DeviceCount++
+		}
 	}
 	return &view
 }
 
-func (s *Server) answer(of *session) any {
+func (s *Server) response(of *session) any {
 	return map[string]any{"client_session": s.view(of), "ok": true}
 }
 
-// union adds what is not there yet, and never writes to what is.
+// union returns a new slice with the items of both and no duplicates of more.
 func union(have, more []string) []string {
 	all := append([]string{}, have...)
 	for _, id := range more {
@@ -363,7 +369,8 @@ func sameSet(a, b []string) bool {
 
 func timestamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// scramble makes the random-looking part of a secret, the same in each run.
+// scramble returns the random-looking part of a secret, which is the same in each
+// run.
 func scramble(what string, n int) string {
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %d", what, n)))[:32]
 }

@@ -1,9 +1,12 @@
 package seamtest
 
 import (
+	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +17,10 @@ type field struct {
 	name     string
 	kind     kind
 	required bool
+	// oneOf has the values that a text or list may have, if not all are valid. In
+	// more than one group they are a union in the API's schema, which has error
+	// messages of its own.
+	oneOf [][]string
 }
 
 type kind int
@@ -24,10 +31,12 @@ const (
 	list          // of texts
 	flag
 	dateTime // in UTC
+	positive // an integer; a text is converted
+	cursor   // base64 or null
 )
 
-// params are a request's parameters: a string, []string, bool or [time.Time]
-// under each name that was sent.
+// params are the parameters that were sent, by name. The type of each is that of
+// its field's kind: string, []string, bool, [time.Time], int or []byte.
 type params map[string]any
 
 func (p params) text(name string) string    { value, _ := p[name].(string); return value }
@@ -42,7 +51,15 @@ func (p params) has(names ...string) (has bool) {
 	return has
 }
 
-// identity is the user identity, which has an old name too.
+// optional returns nil if the parameter was not sent.
+func (p params) optional(name string) *string {
+	if value, ok := p[name].(string); ok {
+		return &value
+	}
+	return nil
+}
+
+// identity returns the user identity, which also has a deprecated name.
 func (p params) identity() string {
 	if old := p.list("user_identity_ids"); len(old) > 0 {
 		return old[0]
@@ -50,7 +67,7 @@ func (p params) identity() string {
 	return p.text("user_identity_id")
 }
 
-// fromQuery gives the query of a URL the shape that a JSON body would have.
+// fromQuery converts the query of a URL to what a JSON body would decode to.
 func fromQuery(query url.Values, fields []field) map[string]any {
 	values := map[string]any{}
 	for _, field := range fields {
@@ -73,10 +90,11 @@ func fromQuery(query url.Values, fields []field) map[string]any {
 	return values
 }
 
-// issue is what is wrong with one field, or one item of it.
+// issue is an invalid field or list item.
 type issue struct {
 	path    []string
 	message string
+	union   []string // messages of a union's members, which replace message in the tree
 }
 
 func (i issue) String() string {
@@ -90,7 +108,7 @@ func (i issue) String() string {
 	}
 }
 
-// validate checks the fields of a JSON value. Others are ignored.
+// validate checks the fields of a decoded JSON value. It ignores unknown fields.
 func validate(value any, fields []field) (params, error) {
 	object, ok := value.(map[string]any)
 	if !ok {
@@ -102,7 +120,7 @@ func validate(value any, fields []field) (params, error) {
 		sent, ok := object[field.name]
 		if !ok {
 			if field.required {
-				issues = append(issues, issue{[]string{field.name}, "Required"})
+				issues = append(issues, issue{path: []string{field.name}, message: "Required"})
 			}
 			continue
 		}
@@ -116,9 +134,15 @@ func validate(value any, fields []field) (params, error) {
 	return checked, nil
 }
 
-// check returns the value of a field in the type that params has for it.
+// check returns the value of a field as the type that params has for its kind.
 func (f field) check(sent any) (any, []issue) {
-	wrong := func(message string) (any, []issue) { return nil, []issue{{[]string{f.name}, message}} }
+	wrong := func(messages ...string) (any, []issue) {
+		var issues []issue
+		for _, message := range messages {
+			issues = append(issues, issue{path: []string{f.name}, message: message})
+		}
+		return nil, issues
+	}
 	switch f.kind {
 	case list:
 		items, ok := sent.([]any)
@@ -127,11 +151,8 @@ func (f field) check(sent any) (any, []issue) {
 		}
 		texts, issues := []string{}, []issue(nil)
 		for i, item := range items {
-			text, ok := item.(string)
-			if !ok {
-				issues = append(issues, issue{[]string{f.name, strconv.Itoa(i)}, "Expected string, received " + typeOf(item)})
-			}
-			texts = append(texts, text)
+			text, found := f.text(item, f.name, strconv.Itoa(i))
+			texts, issues = append(texts, text), append(issues, found...)
 		}
 		return texts, issues
 	case flag:
@@ -139,10 +160,30 @@ func (f field) check(sent any) (any, []issue) {
 			return wrong("Expected boolean, received " + typeOf(sent))
 		}
 		return sent, nil
+	case positive:
+		n := number(sent)
+		if math.IsNaN(n) {
+			return wrong("Expected number, received nan")
+		}
+		var messages []string
+		if n != math.Trunc(n) {
+			messages = append(messages, "Expected integer, received float")
+		}
+		if n <= 0 {
+			messages = append(messages, "Number must be greater than 0")
+		}
+		if len(messages) > 0 {
+			return wrong(messages...)
+		}
+		return int(min(n, math.MaxInt32)), nil
+	case cursor:
+		if sent == nil {
+			return nil, nil
+		}
 	}
-	text, ok := sent.(string)
-	if !ok {
-		return wrong("Expected string, received " + typeOf(sent))
+	text, issues := f.text(sent, f.name)
+	if len(issues) > 0 {
+		return nil, issues
 	}
 	switch f.kind {
 	case nonEmpty:
@@ -155,12 +196,67 @@ func (f field) check(sent any) (any, []issue) {
 			return wrong("Invalid datetime")
 		}
 		return at, nil
+	case cursor:
+		decoded, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return wrong("Invalid base64")
+		}
+		return decoded, nil
 	}
 	return text, nil
 }
 
-// invalidInput is the refusal for a list of issues, which it also lays out as a
-// tree.
+// text checks a text or an item of a list of texts.
+func (f field) text(sent any, path ...string) (string, []issue) {
+	text, ok := sent.(string)
+	if f.oneOf == nil {
+		if !ok {
+			return "", []issue{{path: path, message: "Expected string, received " + typeOf(sent)}}
+		}
+		return text, nil
+	}
+	var messages []string
+	for _, values := range f.oneOf {
+		expected := "Expected '" + strings.Join(values, "' | '") + "', received "
+		switch {
+		case !ok:
+			messages = append(messages, expected+typeOf(sent))
+		case slices.Contains(values, text):
+			return text, nil
+		default:
+			messages = append(messages, "Invalid enum value. "+expected+"'"+text+"'")
+		}
+	}
+	if len(messages) == 1 {
+		return "", []issue{{path: path, message: messages[0]}}
+	}
+	return "", []issue{{path: path, message: "Invalid input", union: messages}}
+}
+
+// number converts a JSON value as JavaScript's Number does.
+func number(sent any) float64 {
+	switch sent := sent.(type) {
+	case nil:
+		return 0
+	case bool:
+		if sent {
+			return 1
+		}
+		return 0
+	case float64:
+		return sent
+	case string:
+		if strings.TrimSpace(sent) == "" {
+			return 0
+		}
+		if n, err := strconv.ParseFloat(strings.TrimSpace(sent), 64); err == nil {
+			return n
+		}
+	}
+	return math.NaN()
+}
+
+// invalidInput returns the refusal for some issues, which it also has as a tree.
 func invalidInput(issues []issue) error {
 	texts := make([]string, len(issues))
 	root := map[string]any{"_errors": []string{}}
@@ -173,7 +269,11 @@ func invalidInput(issues []issue) error {
 			}
 			node = node[name].(map[string]any)
 		}
-		node["_errors"] = append(node["_errors"].([]string), issue.message)
+		messages := issue.union
+		if messages == nil {
+			messages = []string{issue.message}
+		}
+		node["_errors"] = append(node["_errors"].([]string), messages...)
 	}
 	message := strings.Join(texts, ", ")
 	if len(issues) > 1 {
@@ -182,7 +282,8 @@ func invalidInput(issues []issue) error {
 	return &refusal{status: http.StatusBadRequest, Type: "invalid_input", Message: message, ValidationErrors: root}
 }
 
-// typeOf names the type of a JSON value as the API's messages do.
+// typeOf returns the name that the API's messages have for the type of a JSON
+// value.
 func typeOf(value any) string {
 	switch value.(type) {
 	case nil:

@@ -14,22 +14,27 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seam-go/seam/internal/loopback"
 )
 
 const (
-	deliveryTries   = 8                // as many as Seam's
-	deliveryTimeout = 15 * time.Second // of each
+	deliveryAttempts = 8                // as many as Seam makes
+	deliveryTimeout  = 15 * time.Second // for each attempt
 )
 
-// SignWebhook returns the header of a webhook as Seam sends it, signed with
-// secret: for a request to a receiver, or for its verifier alone. What is sent
-// again has the same message ID. A test of what a receiver must refuse signs with
-// another secret, which may also be shorter than any that is accepted, for another
-// time or another body. SignWebhook panics if secret is not whsec_ and base64.
+// SignWebhook returns the header that Seam sends with a webhook: the message ID, the
+// time of sending, and a signature of these and body that is made with secret. Send
+// the header and body to a receiver, or pass them to a webhook.Verifier. When Seam
+// sends an event again, the message ID is the same.
+//
+// To test what a receiver rejects, sign with another secret, time or body. The secret
+// may be shorter than webhook.NewVerifier allows. SignWebhook panics if secret is not
+// base64, with or without whsec_ in front.
 func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Header {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {
-		panic("seamtest: the secret of a webhook is not whsec_ and base64")
+		panic("seamtest: SignWebhook: the secret must be base64, after whsec_")
 	}
 	mac := hmac.New(sha256.New, key)
 	mac.Write(fmt.Appendf(nil, "%s.%d.%s", messageID, at.Unix(), body))
@@ -41,48 +46,77 @@ func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Heade
 	}
 }
 
-// message is an event on its way to a webhook.
-type message struct {
+// hook is a receiver of webhooks.
+type hook struct {
 	url    string
+	client http.Client
+	close  func()
+}
+
+// message is an event that is to be delivered to a receiver.
+type message struct {
+	hook
 	secret string
 	id     string
 	body   []byte
 }
 
-// Delivery is one try to deliver an event to a webhook.
+// Delivery is one attempt to deliver an event.
 type Delivery struct {
 	URL    string
-	Header http.Header // as SignWebhook makes it, anew for each try
+	Header http.Header // signed anew for each attempt, see SignWebhook
 	Body   []byte
 
-	StatusCode int   // of the receiver's answer, 0 if there was none
-	Err        error // why there was none
+	StatusCode int   // of the receiver's response; 0 if there was none
+	Err        error // why there was no response
 }
 
-// AddWebhook has the events of the server's first workspace sent to address, an
-// http URL, signed with [Workspace.WebhookSecret]. There is one event,
-// client_session.deleted.
+// AddWebhook makes the server send the events of its first workspace to address,
+// which must be an http URL. There is one type of event, client_session.deleted.
+// Events are signed with [Workspace.WebhookSecret].
 //
-// Deliveries go out in the order of the events, one at a time, while the API
-// answers without waiting for them. What is not answered with a success within
-// 15 seconds is sent again, in up to eight tries like Seam's, but at once.
-// Redirects are not followed. Deliveries are signed for the real time, wherever
-// [Server.Advance] has moved the clock. AddWebhook panics if address cannot be
-// sent to.
+// Events are delivered in order and one at a time. Requests to the API do not wait
+// for that. If the receiver does not respond with a 2xx status within 15 seconds,
+// the server sends the event again at once, up to eight times in all. It does not
+// follow redirects. [Server.Advance] does not change the time in the signature.
+//
+// AddWebhook panics if address is not such a URL. It also panics in a
+// testing/synctest bubble, which has no network: use AddWebhookHandler there.
 func (s *Server) AddWebhook(address string) {
-	if u, err := url.Parse(address); err != nil || u.Hostname() == "" || u.Scheme != "http" {
-		panic(fmt.Sprintf("seamtest: a webhook cannot have the URL %q", address))
+	if s.http.InMemory {
+		panic("seamtest: AddWebhook: a testing/synctest bubble has no network; use AddWebhookHandler")
 	}
+	s.addWebhook(hook{url: address, close: func() {}})
+}
+
+// AddWebhookHandler is like [Server.AddWebhook], but the requests go to handler
+// without a network, whatever the host of address. Use it in testing/synctest
+// bubbles. A handler that serves several paths needs the path of its webhooks in
+// address, as in http://localhost/webhooks.
+func (s *Server) AddWebhookHandler(address string, handler http.Handler) {
+	receiver := loopback.StartInMemory(&http.Server{Handler: handler})
+	s.addWebhook(hook{address, *receiver.Client, receiver.Close})
+}
+
+func (s *Server) addWebhook(h hook) {
+	if u, err := url.Parse(h.url); err != nil || u.Hostname() == "" || u.Scheme != "http" {
+		h.close()
+		panic(fmt.Sprintf("seamtest: cannot deliver webhooks to %q; use an http URL with a host", h.url))
+	}
+	if h.client.Transport == nil {
+		h.client.Transport = &http.Transport{DisableKeepAlives: true} // so that no connection is left
+	}
+	h.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	h.client.Timeout = deliveryTimeout
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.webhooks = append(s.webhooks, address)
+	s.webhooks = append(s.webhooks, h)
 }
 
-// Deliveries returns all tries to deliver an event so far, the oldest first. It
-// waits for those under way and those still to come, so that a test need not
-// wait by itself: for as long as two minutes an event if the receiver does not
-// answer, unless the server is closed before. A receiver that calls it while it is
-// delivered to waits for itself.
+// Deliveries returns all attempts to deliver events, in order. It waits until no
+// event is left to deliver, which takes up to two minutes for each event that a
+// receiver does not respond to. Close ends that wait. A receiver must not call
+// Deliveries, as it would wait for itself.
 func (s *Server) Deliveries() []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,8 +126,8 @@ func (s *Server) Deliveries() []Delivery {
 	return slices.Clone(s.deliveries)
 }
 
-// tellDeleted queues the event of a deleted session. The caller holds mu.
-func (s *Server) tellDeleted(deleted *session) {
+// sendDeleted queues the event for a deleted session. The caller holds mu.
+func (s *Server) sendDeleted(deleted *session) {
 	if deleted.WorkspaceID != s.WorkspaceID {
 		return
 	}
@@ -108,10 +142,10 @@ func (s *Server) tellDeleted(deleted *session) {
 		"client_session_id": deleted.ClientSessionID,
 	})
 	if err != nil {
-		panic(err) // it is made of texts
+		panic(err) // strings can be encoded
 	}
-	for _, address := range s.webhooks {
-		s.messages = append(s.messages, message{address, s.WebhookSecret, fmt.Sprintf("msg_%d", s.events), body})
+	for _, h := range s.webhooks {
+		s.messages = append(s.messages, message{h, s.WebhookSecret, fmt.Sprintf("msg_%d", s.events), body})
 	}
 	if !s.delivering {
 		s.delivering = true
@@ -119,20 +153,16 @@ func (s *Server) tellDeleted(deleted *session) {
 	}
 }
 
-// deliver empties the queue, unless the server closes before.
+// deliver delivers the queued messages, until there are none or the server closes.
 func (s *Server) deliver() {
-	client := &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true}, // so that no connection stays
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.messages) > 0 && s.closing.Err() == nil {
 		next := s.messages[0]
 		s.messages = s.messages[1:]
-		for range deliveryTries {
+		for range deliveryAttempts {
 			s.mu.Unlock()
-			delivery := s.send(next, client)
+			delivery := next.send(s.closing)
 			s.mu.Lock()
 			s.deliveries = append(s.deliveries, delivery)
 			if delivery.StatusCode/100 == 2 || s.closing.Err() != nil {
@@ -144,17 +174,15 @@ func (s *Server) deliver() {
 	s.delivered.Broadcast()
 }
 
-// send tries once.
-func (s *Server) send(m message, client *http.Client) Delivery {
+// send makes one attempt.
+func (m message) send(ctx context.Context) Delivery {
 	delivery := Delivery{URL: m.url, Header: SignWebhook(m.secret, m.id, time.Now(), m.body), Body: m.body}
-	ctx, cancel := context.WithTimeout(s.closing, deliveryTimeout)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, bytes.NewReader(m.body))
 	if err != nil {
-		panic(err) // AddWebhook has seen to that
+		panic(err) // addWebhook has checked the URL
 	}
 	req.Header = delivery.Header.Clone()
-	resp, err := client.Do(req)
+	resp, err := m.client.Do(req)
 	if err != nil {
 		delivery.Err = err
 		return delivery

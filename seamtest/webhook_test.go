@@ -18,7 +18,7 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-// deleteNew makes a session and deletes it.
+// deleteNew creates a session and deletes it.
 func deleteNew(t *testing.T, sessions *seam.ClientSessionsService) *seam.ClientSession {
 	t.Helper()
 	session, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
@@ -27,7 +27,7 @@ func deleteNew(t *testing.T, sessions *seam.ClientSessionsService) *seam.ClientS
 	return session
 }
 
-// receive starts a receiver of webhooks that answers with statuses in turn, and
+// receive starts a receiver of webhooks. It responds with each of statuses once, and
 // then with 204.
 func receive(t *testing.T, statuses ...int) (url string) {
 	t.Helper()
@@ -52,7 +52,7 @@ func TestDelivery(t *testing.T) {
 		text, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
 		method, contentType, body = r.Method, r.Header.Get("Content-Type"), string(text)
-		assert.True(t, r.Close, "no connection is left when it has ended")
+		assert.True(t, r.Close, "no connection is left")
 	}))
 	defer receiver.Close()
 	srv.AddWebhook(receiver.URL + "/hooks?a=b")
@@ -74,7 +74,7 @@ func TestDelivery(t *testing.T) {
 	require.NoError(t, json.Unmarshal(delivery.Body, &event))
 	at, err := time.Parse("2006-01-02T15:04:05.000Z", event["occurred_at"])
 	require.NoError(t, err)
-	assert.False(t, at.Before(before.Add(time.Hour).Truncate(time.Millisecond)), "it is of the server's clock")
+	assert.False(t, at.Before(before.Add(time.Hour).Truncate(time.Millisecond)), "the event has the time of the server's clock")
 	assert.Equal(t, map[string]string{
 		"event_id":          "00000000-0000-4000-9000-000000000001",
 		"event_type":        "client_session.deleted",
@@ -87,7 +87,7 @@ func TestDelivery(t *testing.T) {
 	verifier, err := webhook.NewVerifier(srv.WebhookSecret)
 	require.NoError(t, err)
 	_, err = verifier.Verify(delivery.Body, delivery.Header)
-	require.NoError(t, err, "it is signed by the real clock")
+	require.NoError(t, err, "the signature has the time of the test's clock")
 }
 
 func TestWhatIsDelivered(t *testing.T) {
@@ -149,7 +149,7 @@ func TestNobodyReceives(t *testing.T) {
 	}
 }
 
-// TestDeliveryOrder deletes while nothing can be delivered yet.
+// TestDeliveryOrder deletes sessions while the receiver does not respond.
 func TestDeliveryOrder(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -161,7 +161,7 @@ func TestDeliveryOrder(t *testing.T) {
 	srv.AddWebhook(second)
 	var want, got [][2]string
 	for range 20 {
-		session := deleteNew(t, srv.Client(t).ClientSessions) // which returns
+		session := deleteNew(t, srv.Client(t).ClientSessions) // does not wait
 		want = append(want, [2]string{receiver.URL, session.ClientSessionID}, [2]string{second, session.ClientSessionID})
 	}
 	close(open)
@@ -173,7 +173,7 @@ func TestDeliveryOrder(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// TestManyDeliveries are waited for from many sides.
+// TestManyDeliveries are waited for in several goroutines.
 func TestManyDeliveries(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -195,7 +195,7 @@ func TestManyDeliveries(t *testing.T) {
 	assert.Len(t, srv.Deliveries(), 40)
 }
 
-// TestCloseEndsDeliveries closes a server whose receiver never answers.
+// TestCloseEndsDeliveries closes a server whose receiver never responds.
 //
 //nolint:paralleltest // it counts goroutines
 func TestCloseEndsDeliveries(t *testing.T) {
@@ -208,7 +208,7 @@ func TestCloseEndsDeliveries(t *testing.T) {
 	arrived := make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
-		_, _ = io.Copy(io.Discard, r.Body) // so that the server notices the end of the connection
+		_, _ = io.Copy(io.Discard, r.Body) // net/http then notices the end of the connection
 		<-r.Context().Done()
 	}))
 	srv.AddWebhook(receiver.URL)
@@ -229,9 +229,10 @@ func TestUnusableWebhooks(t *testing.T) {
 	srv := seamtest.NewServer(t)
 	for _, address := range []string{"", "/hooks", "localhost:8080/hooks", "ftp://localhost/", "http://:80/", "http://a b/", "\x00"} {
 		assert.Panics(t, func() { srv.AddWebhook(address) }, address)
+		assert.Panics(t, func() { srv.AddWebhookHandler(address, http.NotFoundHandler()) }, address)
 	}
 	for _, secret := range []string{"seam_key", "whsec_!"} {
-		assert.PanicsWithValue(t, "seamtest: the secret of a webhook is not whsec_ and base64", func() {
+		assert.PanicsWithValue(t, "seamtest: SignWebhook: the secret must be base64, after whsec_", func() {
 			seamtest.SignWebhook(secret, "msg_1", time.Now(), nil)
 		})
 	}

@@ -1,5 +1,9 @@
-// Client-sessions calls the operations on client sessions from a shell, of the real
-// service with SEAM_API_KEY set. Its exit status is 1 after an error, 2 after wrong usage.
+// Client-sessions calls the operations on client sessions from a shell.
+//
+//	go run ./examples/client-sessions get --user_identifier_key jane_doe
+//
+// The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
+// SEAM_WORKSPACE_ID. If neither is set, the program starts a Seam server of its own.
 package main
 
 import (
@@ -11,139 +15,161 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/seamtest"
 )
 
-const usage = `usage: client-sessions <operation> [--flag value ...]
-get            --client_session_id or --user_identifier_key
-delete, revoke --client_session_id
-create         --user_identifier_key --user_identity_id --connect_webview_ids
-               --connected_account_ids --expires_at --customer_id --customer_key
-get-or-create  as create, without the customer
-grant-access   as get, with what of create is to be granted
-list           as get, or --connect_webview_id --user_identity_id --without_user_identifier_key
-`
-
 type service = seam.ClientSessionsService
-type call func(context.Context, *service, seam.Option) error
-type operation func(flags []byte) (call, error) // the flags are JSON, under its names
 
-var operations = map[string]operation{
-	"create":        gives((*service).Create),
-	"delete":        takesID((*service).Delete),
-	"get":           gives((*service).Get),
-	"get-or-create": gives((*service).GetOrCreate),
-	"grant-access":  takes((*service).GrantAccess),
-	"list":          gives((*service).List),
-	"revoke":        takesID((*service).Revoke),
+// call makes the call and returns what to print.
+type call func(context.Context, *service) (any, error)
+
+type operation struct {
+	name, about string
+	bind        func() (params any, do call) // params points to a struct that the flags set, for do
 }
 
-func takes[P any](do func(*service, context.Context, P, ...seam.Option) error) operation {
-	return func(flags []byte) (call, error) {
-		var params P
-		decoder := json.NewDecoder(strings.NewReader(string(flags)))
-		decoder.DisallowUnknownFields()
-		err := decoder.Decode(&params)
-		return func(ctx context.Context, s *service, opt seam.Option) error { return do(s, ctx, params, opt) }, err
-	}
+var operations = []operation{
+	gives("create", "Make a session", (*service).Create),
+	takesID("delete", "Delete a session and its record", (*service).Delete),
+	gives("get", "Show a session, named by its ID or by its user", (*service).Get),
+	gives("get-or-create", "Show the session of a user. Make one if there is none", (*service).GetOrCreate),
+	takes("grant-access", "Give a session, named by its ID or by its user, access to more", (*service).GrantAccess),
+	gives("list", "Show all sessions, or those that match the flags", (*service).List),
+	takesID("revoke", "Revoke a session. Its token is refused from then on", (*service).Revoke),
+	{"revoke-all", "Revoke all sessions that match the flags, and show them", func() (any, call) {
+		var params seam.ClientSessionListParams
+		return &params, func(ctx context.Context, s *service) (any, error) { return s.RevokeAll(ctx, params) }
+	}},
 }
 
-func gives[P, R any](do func(*service, context.Context, P, ...seam.Option) (R, error)) operation {
-	return takes(func(s *service, ctx context.Context, params P, opts ...seam.Option) error {
-		_, err := do(s, ctx, params, opts...) // the answer is printed as it came
+// takes makes an operation that prints the response as it came.
+func takes[P any](name, about string, do func(*service, context.Context, P, ...seam.Option) error) operation {
+	return operation{name, about, func() (any, call) {
+		params := new(P)
+		return params, func(ctx context.Context, s *service) (any, error) {
+			var response seam.Response
+			if err := do(s, ctx, *params, seam.WithResponse(&response)); err != nil {
+				return nil, err
+			}
+			var body map[string]json.RawMessage
+			err := json.Unmarshal(response.Body, &body)
+			return json.RawMessage(cmp.Or(string(body["client_session"]), string(body["client_sessions"]), "{}")), err
+		}
+	}}
+}
+
+func gives[P, R any](name, about string, do func(*service, context.Context, P, ...seam.Option) (R, error)) operation {
+	return takes(name, about, func(s *service, ctx context.Context, params P, opts ...seam.Option) error {
+		_, err := do(s, ctx, params, opts...)
 		return err
 	})
 }
 
-func takesID(do func(*service, context.Context, string, ...seam.Option) error) operation {
-	return takes(func(s *service, ctx context.Context, params struct {
-		ID string `json:"client_session_id"`
-	}, opts ...seam.Option) error {
-		return do(s, ctx, params.ID, opts...)
+func takesID(name, about string, do func(*service, context.Context, string, ...seam.Option) error) operation {
+	type params struct {
+		ClientSessionID string `json:"client_session_id"`
+	}
+	return takes(name, about, func(s *service, ctx context.Context, params params, opts ...seam.Option) error {
+		return do(s, ctx, params.ClientSessionID, opts...)
 	})
 }
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
+// run returns the exit status: 1 after an error, 2 after wrong usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	call, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		_, _ = io.WriteString(stdout, usage)
+	wrongUsage := func(name string, problem any, usage string) int {
+		_, _ = fmt.Fprintf(stderr, "client-sessions%s: %v\n\n%s", name, problem, usage)
+		return 2
+	}
+	help := len(args) > 0 && slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0])
+	if help {
+		args = args[1:]
+	}
+	switch {
+	case len(args) == 0 && help:
+		_, _ = io.WriteString(stdout, usage())
+		return 0
+	case len(args) == 0:
+		return wrongUsage("", "an operation is needed", usage())
+	}
+	i := slices.IndexFunc(operations, func(op operation) bool { return op.name == args[0] })
+	if i < 0 {
+		return wrongUsage("", fmt.Sprintf("unknown operation %q", args[0]), usage())
+	}
+	op := operations[i]
+	params, do := op.bind()
+	err := parse(params, args[1:])
+	if help || errors.Is(err, flag.ErrHelp) {
+		_, _ = io.WriteString(stdout, op.usage(params))
 		return 0
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "client-sessions: %v\n%s", err, usage)
-		return 2
+		return wrongUsage(" "+op.name, err, op.usage(params))
 	}
-	if err = perform(ctx, call, stdout, stderr); err == nil {
-		return 0
+
+	client, stop, err := connect(ctx, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, err)
+		return 1
 	}
-	_, _ = fmt.Fprintln(stderr, err) // with its type and its request's ID
-	if errors.Is(err, seam.ErrInvalidParams) {
-		return 2
+	defer stop()
+	result, err := do(ctx, client.ClientSessions)
+	apiErr, _ := errors.AsType[*seam.APIError](err)
+	if errors.Is(err, seam.ErrInvalidParams) && apiErr == nil { // nothing was sent
+		return wrongUsage(" "+op.name, inFlags(err, params), op.usage(params))
 	}
-	return 1
+	if sessions, ok := result.([]seam.ClientSession); err == nil || ok && len(sessions) > 0 {
+		printer := json.NewEncoder(stdout)
+		printer.SetIndent("", "  ")
+		printer.SetEscapeHTML(false)
+		err = errors.Join(err, printer.Encode(result))
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
 }
 
-func parse(args []string) (call, error) {
-	flags, values := flag.NewFlagSet("", flag.ContinueOnError), map[string]any{}
-	flags.SetOutput(io.Discard)
-	for name := range strings.FieldsSeq("client_session_id user_identifier_key user_identity_id connect_webview_id connect_webview_ids connected_account_ids customer_id customer_key expires_at") {
-		flags.Func(name, "", func(text string) error {
-			if values[name] = text; strings.HasSuffix(name, "_ids") {
-				values[name] = strings.Split(text, ",")
-			}
-			return nil
-		})
+// connect returns a client, and stop to call in the end.
+func connect(ctx context.Context, stderr io.Writer) (client *seam.Client, stop func(), err error) {
+	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN"), os.Getenv("SEAM_ENDPOINT")) != "" {
+		client, err := seam.NewClient()
+		return client, func() {}, err
 	}
-	withoutKey := flags.Bool("without_user_identifier_key", false, "")
-	if len(args) == 0 {
-		return nil, errors.New("no operation is given")
+	_, _ = fmt.Fprintln(stderr, "No Seam credential is set: this runs on a Seam server of its own, with a session of jane_doe.")
+	srv, err := seamtest.Start()
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := flags.Parse(args[1:]); err != nil || strings.TrimLeft(args[0], "-") == "help" {
-		return nil, cmp.Or(err, flag.ErrHelp)
-	}
-	if operations[args[0]] == nil || flags.NArg() > 0 {
-		return nil, fmt.Errorf("not understood: %q", args)
-	}
-	if *withoutKey {
-		values["without_user_identifier_key"] = true
-	}
-	encoded, _ := json.Marshal(values) // texts and booleans
-	return operations[args[0]](encoded)
-}
-
-// perform makes the call and prints what it gives back, without the envelope.
-func perform(ctx context.Context, call call, stdout, stderr io.Writer) error {
-	var opts []seam.Option
-	if os.Getenv("SEAM_API_KEY") == "" {
-		srv, err := seamtest.Start()
-		if err != nil {
-			return err
-		}
-		defer srv.Close()
-		_, _ = fmt.Fprintln(stderr, "SEAM_API_KEY is not set: this is a Seam server of its own, with a session of jane_doe.")
-		opts = []seam.Option{seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL)}
-	}
-	client, err := seam.NewClient(opts...)
-	if err == nil && opts != nil {
+	client, err = seam.NewClient(seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL))
+	if err == nil {
 		_, err = client.ClientSessions.Create(ctx, seam.ClientSessionCreateParams{UserIdentifierKey: "jane_doe"})
 	}
-	response, answer := seam.Response{}, map[string]json.RawMessage{}
-	if err == nil {
-		err = call(ctx, client.ClientSessions, seam.WithResponse(&response))
+	return client, srv.Close, err
+}
+
+func usage() string {
+	var b strings.Builder
+	b.WriteString("usage: client-sessions <operation> [--flag value ...]\n\n")
+	for _, op := range operations {
+		fmt.Fprintf(&b, "  %-14s  %s\n", op.name, op.about)
 	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(response.Body, &answer); err != nil {
-		return err
-	}
-	printer := json.NewEncoder(stdout)
-	printer.SetIndent("", "  ")
-	printer.SetEscapeHTML(false)
-	return printer.Encode(json.RawMessage(cmp.Or(string(answer["client_session"]), string(answer["client_sessions"]), "{}")))
+	b.WriteString(`
+"client-sessions help <operation>" lists the flags of an operation.
+
+The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
+SEAM_WORKSPACE_ID. If neither is set, each run has a Seam server of its own, with
+a session of jane_doe. The exit status is 1 after an error, 2 after wrong usage.
+`)
+	return b.String()
+}
+
+func (op operation) usage(params any) string {
+	return fmt.Sprintf("usage: client-sessions %s [--flag value ...]\n\n%s.\n\n%s", op.name, op.about, flagList(params))
 }

@@ -1,6 +1,6 @@
-// Otel makes an OpenTelemetry span of each attempt of a call, with a transport that
-// traces around the one that connects. It runs on a Seam server of its own, which
-// refuses the first attempt, and prints the spans where you would export them.
+// Otel reports the attempts of a call to OpenTelemetry: a span of each, from a
+// transport that traces, and two metrics, from an observer. It uses a Seam server
+// of its own that rejects the first attempt, and prints what you would export.
 package main
 
 import (
@@ -11,6 +11,10 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/seam-go/seam"
@@ -32,28 +36,48 @@ func run(ctx context.Context) error {
 	defer srv.Close()
 	srv.Fail(seamtest.Fault{Path: "/client_sessions/get_or_create", Status: http.StatusServiceUnavailable, Times: 1})
 
-	provider := trace.NewTracerProvider(trace.WithSyncer(printer{}))
-	client, err := seam.NewClient(seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL), withSpans(provider))
+	tracing := trace.NewTracerProvider(trace.WithSyncer(printer{}))
+	reader := sdkmetric.NewManualReader()
+	metrics, err := withMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
 	if err != nil {
 		return err
 	}
-	ctx, span := provider.Tracer("backend").Start(ctx, "sign in")
+	client, err := seam.NewClient(seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL), withSpans(tracing), metrics)
+	if err != nil {
+		return err
+	}
+	ctx, span := tracing.Tracer("backend").Start(ctx, "sign in")
 	_, err = client.ClientSessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane_doe"})
 	span.End()
-	return errors.Join(err, provider.Shutdown(ctx)) // which exports what is left
+	return errors.Join(err, tracing.Shutdown(ctx), printMetrics(ctx, reader))
 }
 
-// withSpans makes a span of each attempt, below the one in the call's context.
+// withSpans makes a span of each attempt, below the span in the call's context.
 func withSpans(provider *trace.TracerProvider) seam.Option {
 	pooled := http.DefaultTransport.(*http.Transport).Clone()
-	pooled.MaxIdleConnsPerHost = 100 // all go to one host, for which no more than 2 are kept by default
+	pooled.MaxIdleConnsPerHost = 100 // net/http keeps 2 by default, and all requests go to one host
 	return seam.WithHTTPClient(&http.Client{Transport: otelhttp.NewTransport(pooled,
 		otelhttp.WithTracerProvider(provider),
 		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + r.URL.Path }),
 	)})
 }
 
-// printer exports spans as text, without what is new in each run.
+// withMetrics records the duration of each attempt and counts retries, both by
+// operation.
+func withMetrics(provider metric.MeterProvider) (seam.Option, error) {
+	meter := provider.Meter("backend")
+	duration, durationErr := meter.Float64Histogram("seam.attempt.duration", metric.WithUnit("s"))
+	retries, retriesErr := meter.Int64Counter("seam.retries")
+	return seam.WithObserver(func(ctx context.Context, attempt seam.Attempt) {
+		operation := attribute.String("operation", attempt.Operation)
+		duration.Record(ctx, attempt.Duration.Seconds(), metric.WithAttributes(operation, attribute.Int("status", attempt.StatusCode)))
+		if attempt.Number > 1 {
+			retries.Add(ctx, 1, metric.WithAttributes(operation))
+		}
+	}), errors.Join(durationErr, retriesErr)
+}
+
+// printer prints spans, without what differs in each run.
 type printer struct{}
 
 func (printer) ExportSpans(_ context.Context, spans []trace.ReadOnlySpan) error {
@@ -70,3 +94,28 @@ func (printer) ExportSpans(_ context.Context, spans []trace.ReadOnlySpan) error 
 }
 
 func (printer) Shutdown(context.Context) error { return nil }
+
+// printMetrics prints the metrics that are read, without the durations.
+func printMetrics(ctx context.Context, reader sdkmetric.Reader) error {
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(ctx, &all); err != nil {
+		return err
+	}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch data := m.Data.(type) {
+			case metricdata.Histogram[float64]:
+				for _, point := range data.DataPoints {
+					status, _ := point.Attributes.Value("status")
+					fmt.Printf("%s: %d with status %d\n", m.Name, point.Count, status.AsInt64())
+				}
+			case metricdata.Sum[int64]:
+				for _, point := range data.DataPoints {
+					operation, _ := point.Attributes.Value("operation")
+					fmt.Printf("%s: %d of %s\n", m.Name, point.Value, operation.AsString())
+				}
+			}
+		}
+	}
+	return nil
+}

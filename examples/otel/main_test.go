@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/codes"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -17,15 +19,41 @@ import (
 
 func Example() {
 	main()
-	// Output:
+	// Unordered output:
 	// POST /client_sessions/get_or_create: Error, http.response.status_code 503
 	// POST /client_sessions/get_or_create: Unset, http.response.status_code 200
 	// sign in: Unset
+	// seam.attempt.duration: 1 with status 503
+	// seam.attempt.duration: 1 with status 200
+	// seam.retries: 1 of ClientSessions.GetOrCreate
 }
 
-// TestSpans creates a session, which must not be sent again if it may have had an
-// effect, and looks for a span of each attempt, without secrets. That no connection
-// was made must be seen through the transport that traces.
+// TestMetrics counts the attempts and retries of a call that fails in the end.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	srv.Fail(seamtest.Fault{Reset: true})
+	reader := sdkmetric.NewManualReader()
+	metrics, err := withMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+	require.NoError(t, err)
+	_, err = srv.Client(t, metrics).ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"})
+	require.Error(t, err)
+
+	var all metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &all))
+	require.Len(t, all.ScopeMetrics, 1)
+	require.Len(t, all.ScopeMetrics[0].Metrics, 2)
+	durations := all.ScopeMetrics[0].Metrics[0].Data.(metricdata.Histogram[float64]).DataPoints
+	require.Len(t, durations, 1)
+	assert.Equal(t, uint64(3), durations[0].Count)
+	retries := all.ScopeMetrics[0].Metrics[1].Data.(metricdata.Sum[int64]).DataPoints
+	require.Len(t, retries, 1)
+	assert.Equal(t, int64(2), retries[0].Value)
+}
+
+// TestSpans creates a session and checks that there is a span of each attempt,
+// without secrets. A create must be retried only if it had no effect, also through
+// a transport that traces.
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	const fine, failed = codes.Unset, codes.Error

@@ -1,11 +1,13 @@
-// Signout ends all access of one user, as when a phone is lost: it revokes the
-// user's client sessions at Seam and tokens at IMKIT, and prints what it revoked.
+// Signout ends all access of one user, as after the loss of a phone. It revokes the
+// user's client sessions at Seam and tokens at IMKIT.
 //
 //	go run ./examples/signout -user jane_doe
 //
-// It needs SEAM_API_KEY, IMKIT_ENDPOINT and IMKIT_API_KEY. Without a user it runs
-// on servers of its own. What could not be revoked is told in the end, with the
-// exit code 1; it does no harm to run it again.
+// The credential for Seam comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN
+// with SEAM_WORKSPACE_ID. IMKIT needs IMKIT_ENDPOINT and IMKIT_API_KEY. Without -user
+// the program starts servers of its own.
+//
+// If something could not be revoked, the exit status is 1. It is safe to run again.
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,60 +31,80 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	user := flag.String("user", "", "the user identifier key at Seam, and the client ID at IMKIT")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		log.Fatal("The user is given with -user.")
-	}
-	progress := io.Discard
-	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 { // a terminal
-		progress = os.Stderr
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *user, progress)
+	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, user string, progress io.Writer) error {
-	if user == "" {
-		return demo(ctx, "jane_doe", progress)
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("signout", flag.ContinueOnError)
+	user := flags.String("user", "", "user identifier key at Seam and client ID at IMKIT")
+	flags.SetOutput(io.Discard)
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(out)
+		flags.Usage()
+		return nil
+	} else if err != nil {
+		return err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q: give the user with -user", flags.Arg(0))
+	case flags.NFlag() == 0:
+		return demo(ctx, out)
+	case strings.TrimSpace(*user) == "":
+		return errors.New("-user is empty")
 	}
 	client, err := seam.NewClient()
 	if err != nil {
 		return err
 	}
+	for _, name := range []string{"IMKIT_ENDPOINT", "IMKIT_API_KEY"} {
+		if os.Getenv(name) == "" {
+			return fmt.Errorf("%s is not set", name)
+		}
+	}
 	other, err := imkit.NewClient(os.Getenv("IMKIT_ENDPOINT"), os.Getenv("IMKIT_API_KEY"))
 	if err != nil {
 		return err
 	}
-	return signOut(ctx, client, other, user, progress)
+	return signOut(ctx, client, other, *user, out)
 }
 
-// signOut goes on after what fails, since each session that it ends is one less.
-func signOut(ctx context.Context, client *seam.Client, other *imkit.Client, user string, progress io.Writer) error {
-	const clearLine = "\r\x1b[K"
-	_, _ = fmt.Fprint(progress, "Seam: revoking sessions")
-	sessions, sessionsErr := client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: user})
-	_, _ = fmt.Fprint(progress, clearLine)
+// signOut goes on after a failure: each session and token that it revokes is one less.
+func signOut(ctx context.Context, client *seam.Client, other *imkit.Client, user string, out io.Writer) error {
+	sessions, seamErr := client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: user})
 	for _, session := range sessions {
-		fmt.Println("Revoked the session", session.ClientSessionID)
+		_, _ = fmt.Fprintln(out, "Revoked the session", session.ClientSessionID)
 	}
-
-	_, _ = fmt.Fprint(progress, clearLine, "IMKIT: revoking tokens")
-	tokens, tokensErr := other.Tokens.RevokeAll(ctx, user)
-	_, _ = fmt.Fprint(progress, clearLine)
+	tokens, imkitErr := other.Tokens.RevokeAll(ctx, user)
 	for _, token := range tokens {
-		fmt.Printf("Revoked a token that was good for %v more\n", time.Until(token.ExpiresAt).Round(time.Hour))
+		_, _ = fmt.Fprintln(out, "Revoked a token", expiry(token))
 	}
-	return errors.Join(sessionsErr, tokensErr)
+	err := errors.Join(seamErr, imkitErr)
+	if err == nil && len(sessions)+len(tokens) == 0 {
+		_, _ = fmt.Fprintln(out, user, "had no session and no token.")
+	}
+	return err
+}
+
+func expiry(token imkit.Token) string {
+	at := token.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC")
+	switch {
+	case token.ExpiresAt.IsZero():
+		return "without an expiry"
+	case token.ExpiresAt.Before(time.Now()):
+		return "that expired on " + at
+	}
+	return "that was good until " + at
 }
 
 // demo signs out a user who has two sessions and two tokens.
-func demo(ctx context.Context, user string, progress io.Writer) error {
-	fmt.Println("No -user was given: this runs on servers of its own.")
+func demo(ctx context.Context, out io.Writer) error {
+	_, _ = fmt.Fprintln(out, "No -user is given: this runs on servers of its own.")
 	srv, err := seamtest.Start()
 	if err != nil {
 		return err
@@ -91,7 +114,8 @@ func demo(ctx context.Context, user string, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, expires := range []time.Time{time.Now().Add(-time.Hour), {}} { // one of long ago, and one in use
+	const user = "jane_doe"
+	for _, expires := range []time.Time{time.Now().Add(-time.Hour), {}} { // one expired, one in use
 		_, err := client.ClientSessions.Create(ctx, seam.ClientSessionCreateParams{UserIdentifierKey: user, ExpiresAt: expires})
 		if err != nil {
 			return err
@@ -109,5 +133,5 @@ func demo(ctx context.Context, user string, progress io.Writer) error {
 	}
 	other.AddToken(user)
 	other.AddToken(user)
-	return signOut(ctx, client, otherClient, user, progress)
+	return signOut(ctx, client, otherClient, user, out)
 }

@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"testing"
 
@@ -23,18 +23,38 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func Example() {
-	main()
-	// Unordered output:
-	// No -user was given: this runs on servers of its own.
-	// Revoked the session 00000001-0000-4000-8000-000000000000
-	// Revoked the session 00000002-0000-4000-8000-000000000000
-	// Revoked a token that was good for 168h0m0s more
-	// Revoked a token that was good for 168h0m0s more
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), nil, &out))
+	assert.Regexp(t, `^No -user is given: this runs on servers of its own\.
+Revoked the session 0000000[12]-0000-4000-8000-000000000000
+Revoked the session 0000000[12]-0000-4000-8000-000000000000
+Revoked a token that was good until \d{4}-\d\d-\d\d \d\d:\d\d UTC
+Revoked a token that was good until \d{4}-\d\d-\d\d \d\d:\d\d UTC
+$`, out.String())
 }
 
-// TestSignOut revokes what is the user's and nothing else, and tells how far it
-// is.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"jane_doe"}, `unexpected argument "jane_doe": give the user with -user`},
+		{[]string{"-user", "", "jane_doe"}, `unexpected argument "jane_doe": give the user with -user`},
+		{[]string{"-user", ""}, "-user is empty"}, // as a variable may be
+		{[]string{"-user", " "}, "-user is empty"},
+		{[]string{"-user"}, "flag needs an argument: -user"},
+		{[]string{"-nonsense"}, "flag provided but not defined: -nonsense"},
+	} {
+		var out bytes.Buffer
+		require.EqualError(t, run(t.Context(), tt.args, &out), tt.want)
+		assert.Empty(t, out.String(), "nothing is done")
+	}
+}
+
+// TestSignOut revokes what is the user's and nothing else.
 func TestSignOut(t *testing.T) {
 	srv, other := seamtest.NewServer(t), imkittest.NewServer(t)
 	sessions := srv.Client(t).ClientSessions
@@ -45,17 +65,23 @@ func TestSignOut(t *testing.T) {
 		tokens[user] = session.Token
 		other.AddToken(user)
 	}
-	require.ErrorIs(t, run(t.Context(), "jane_doe", io.Discard), seam.ErrInvalidParams, "Seam is not set up")
-	t.Setenv("SEAM_API_KEY", srv.APIKey)
+	var out bytes.Buffer
+	janes := []string{"-user", "jane_doe"}
+	require.ErrorContains(t, run(t.Context(), janes, &out), "SEAM_API_KEY")
+	t.Setenv("SEAM_PERSONAL_ACCESS_TOKEN", srv.PersonalAccessToken)
+	require.ErrorContains(t, run(t.Context(), janes, &out), "SEAM_WORKSPACE_ID")
+	t.Setenv("SEAM_WORKSPACE_ID", srv.WorkspaceID)
 	t.Setenv("SEAM_ENDPOINT", srv.URL)
-	require.ErrorIs(t, run(t.Context(), "jane_doe", io.Discard), imkit.ErrInvalidParams, "IMKIT is not set up")
+	require.ErrorContains(t, run(t.Context(), janes, &out), "IMKIT_ENDPOINT")
 	t.Setenv("IMKIT_ENDPOINT", other.URL)
+	require.ErrorContains(t, run(t.Context(), janes, &out), "IMKIT_API_KEY")
 	t.Setenv("IMKIT_API_KEY", imkittest.APIKey)
+	assert.Empty(t, out.String(), "nothing is done before all is set up")
 
-	require.ErrorIs(t, signOut(t.Context(), srv.Client(t), other.Client(t), "", io.Discard), seam.ErrInvalidParams, "not everybody")
-	var progress bytes.Buffer
-	require.NoError(t, run(t.Context(), "jane_doe", &progress))
-	assert.Equal(t, "Seam: revoking sessions\r\x1b[K\r\x1b[KIMKIT: revoking tokens\r\x1b[K", progress.String())
+	require.NoError(t, run(t.Context(), janes, &out))
+	assert.Regexp(t, `^Revoked the session 00000001-0000-4000-8000-000000000000
+Revoked a token that was good until .*
+$`, out.String())
 
 	get := func(user string) error {
 		_, err := sessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(tokens[user]))
@@ -66,9 +92,10 @@ func TestSignOut(t *testing.T) {
 	left, err := other.Client(t).Tokens.RevokeAll(t.Context(), "john_doe")
 	require.NoError(t, err)
 	assert.Len(t, left, 1)
-	left, err = other.Client(t).Tokens.RevokeAll(t.Context(), "jane_doe")
-	require.NoError(t, err)
-	assert.Empty(t, left)
+
+	out.Reset()
+	require.NoError(t, run(t.Context(), janes, &out), "again")
+	assert.Equal(t, "jane_doe had no session and no token.\n", out.String())
 }
 
 // TestSignOutGoesOn after one of the two has failed.
@@ -80,17 +107,52 @@ func TestSignOutGoesOn(t *testing.T) {
 	srv.Fail(seamtest.Fault{Path: "/client_sessions/revoke", Status: http.StatusForbidden})
 	other.AddToken("jane_doe")
 
-	err = signOut(t.Context(), srv.Client(t), other.Client(t), "jane_doe", io.Discard)
+	var out bytes.Buffer
+	err = signOut(t.Context(), srv.Client(t), other.Client(t), "jane_doe", &out)
 	require.ErrorIs(t, err, seam.ErrForbidden)
-	require.ErrorContains(t, err, "client session 00000001-")
+	require.ErrorContains(t, err, "00000001-", "it names the session")
 	left, err := other.Client(t).Tokens.RevokeAll(t.Context(), "jane_doe")
 	require.NoError(t, err)
 	assert.Empty(t, left)
 }
 
-func TestSignOutInterrupted(t *testing.T) {
+// TestBothFail tests that neither error hides the other.
+func TestBothFail(t *testing.T) {
+	t.Parallel()
+	srv, other := seamtest.NewServer(t), imkittest.NewServer(t)
+	srv.Fail(seamtest.Fault{Path: "/client_sessions/list", Status: http.StatusForbidden})
+	wrong, err := imkit.NewClient(other.URL, "another_key")
+	require.NoError(t, err)
+	var out bytes.Buffer
+	err = signOut(t.Context(), srv.Client(t), wrong, "jane_doe", &out)
+	require.ErrorIs(t, err, seam.ErrForbidden)
+	require.ErrorContains(t, err, "imkit")
+	assert.Empty(t, out.String())
+}
+
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ sent, want string }{
+		{`"expirationDate": "2126-01-31T12:00:00.000Z"`, "Revoked a token that was good until 2126-01-31 12:00 UTC\n"},
+		{`"expirationDateMS": 100000000000000`, "Revoked a token that was good until 5138-11-16 09:46 UTC\n"},
+		{`"expirationDate": "2020-01-31T12:00:00.000Z"`, "Revoked a token that expired on 2020-01-31 12:00 UTC\n"},
+		{`"createdAt": "2020-01-31T12:00:00.000Z"`, "Revoked a token without an expiry\n"},
+	} {
+		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"RC": 0, "RM": "OK", "result": {"data": [{"token": "x", ` + tt.sent + `}]}}`))
+		}))
+		defer service.Close()
+		client, err := imkit.NewClient(service.URL, imkittest.APIKey)
+		require.NoError(t, err)
+		var out bytes.Buffer
+		require.NoError(t, signOut(t.Context(), seamtest.NewServer(t).Client(t), client, "jane_doe", &out))
+		assert.Equal(t, tt.want, out.String())
+	}
+}
+
+func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, run(ctx, "", io.Discard), context.Canceled)
+	require.ErrorIs(t, run(ctx, nil, &bytes.Buffer{}), context.Canceled)
 }

@@ -26,12 +26,12 @@ import (
 	"github.com/seam-go/seam/seamtest"
 )
 
-// testdata is the module's own: other packages read the recordings too.
+// testdata is in the module's root. Other packages read the recordings too.
 const testdata = "../../testdata/"
 
 var record = flag.Bool("record", false, "write testdata/recorded instead of comparing with it")
 
-// vendorSeed is what the vendor's fake is started with.
+// vendorSeed has the credentials that Seam's fake server starts with.
 var vendorSeed = seamtest.Workspace{
 	WorkspaceID:         "seed_workspace_1",
 	APIKey:              "seam_apikey1_token",
@@ -39,8 +39,8 @@ var vendorSeed = seamtest.Workspace{
 	PersonalAccessToken: "seam_at1_longtoken",
 }
 
-// TestConformanceRecorded runs the suite against what the vendor's fake once
-// answered, so that it needs no Node.
+// TestConformanceRecorded runs the suite against the recorded responses of Seam's
+// fake server. It does not need Node.
 func TestConformanceRecorded(t *testing.T) {
 	t.Parallel()
 	tape := &tape{}
@@ -54,8 +54,8 @@ func TestConformanceRecorded(t *testing.T) {
 	})
 }
 
-// TestConformanceVendorFake runs the suite against the vendor's fake, and holds
-// what that answers against the recordings.
+// TestConformanceVendorFake runs the suite against Seam's fake server and compares
+// the responses with the recordings.
 func TestConformanceVendorFake(t *testing.T) {
 	t.Parallel()
 	endpoint := startVendorFake(t)
@@ -83,8 +83,31 @@ func TestConformanceVendorFake(t *testing.T) {
 	})
 }
 
-// TestRecordingsAreTheSameEverywhere looks for what only one machine or one day
-// would put into them.
+// TestConformanceSeamtest runs the suite against package seamtest. Its statuses and
+// errors must be the recorded ones.
+func TestConformanceSeamtest(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	for _, account := range []string{johnsAccount, johnsAccount, johnsAccount, johnsAccount, janesAccount} {
+		srv.AddDevice(account)
+	}
+	tape := &tape{live: http.DefaultTransport, loose: true}
+	conformance(t, peer{
+		endpoint:  srv.URL,
+		Workspace: srv.Workspace,
+		transport: tape,
+		exchange:  tape.next,
+		outage: func(_ *testing.T, paths ...string) {
+			srv.ClearFaults()
+			for _, path := range paths {
+				srv.Fail(seamtest.Fault{Path: path, Status: http.StatusServiceUnavailable})
+			}
+		},
+	})
+}
+
+// TestRecordingsAreTheSameEverywhere looks for text that differs from one machine
+// or day to another.
 func TestRecordingsAreTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(testdata + "recorded/*.json")
@@ -100,7 +123,7 @@ func TestRecordingsAreTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// startVendorFake starts the vendor's fake server and returns its URL.
+// startVendorFake starts Seam's fake server and returns its URL.
 func startVendorFake(t *testing.T) string {
 	t.Helper()
 	const server = testdata + "fake-seam-connect/node_modules/@seamapi/fake-seam-connect/dist/server.js"
@@ -109,7 +132,7 @@ func startVendorFake(t *testing.T) string {
 		_, err = os.Stat(server)
 	}
 	if err != nil {
-		const missing = "no Node, or no `make fake` yet: the suite against the vendor's fake server did not run"
+		const missing = "no Node, or no `make fake` yet: the suite did not run against Seam's fake server"
 		if os.Getenv("CI") != "" {
 			t.Fatal(missing)
 		}
@@ -138,11 +161,11 @@ func startVendorFake(t *testing.T) string {
 			return endpoint
 		}
 	}
-	t.Fatal("the vendor's fake server ended before it listened")
+	t.Fatal("Seam's fake server exited before it listened")
 	return ""
 }
 
-// exchange is a request and its answer, as in testdata/recorded.
+// exchange is a request and its response, as in testdata/recorded.
 type exchange struct {
 	Request struct {
 		Method string            `json:"method"`
@@ -157,14 +180,14 @@ type exchange struct {
 	} `json:"response"`
 }
 
-// tape is a transport that plays exchanges back, or, with a live one below,
-// records them or compares them with what was recorded. Each step of the
-// suite is one exchange, under the step's name.
+// tape is a transport that replays recorded exchanges. With a live transport it
+// records them, or compares them with the recordings. Each step of the suite is one
+// exchange, in a file with the step's name.
 type tape struct {
 	t    *testing.T // the step
 	name string
 	live http.RoundTripper
-	// loose compares no more than the status and the error, of what is recorded.
+	// loose compares only the status and the error, and only if there is a recording.
 	loose bool
 }
 
@@ -193,11 +216,12 @@ func (p *tape) RoundTrip(req *http.Request) (*http.Response, error) {
 	is.Request.Header = pick(req.Header, "Authorization", "Content-Type", "Seam-Publishable-Key", "Seam-Workspace")
 	if len(sent) > 0 {
 		require.NoError(p.t, json.Unmarshal(sent, &is.Request.Body))
+		settle(is.Request.Body)
 	}
 
 	if p.live == nil {
 		assert.Empty(p.t, cmp.Diff(was.Request, is.Request), "request %s", p.name)
-		return was.answer(req)
+		return was.replay(req)
 	}
 	req = req.Clone(req.Context())
 	req.Body = io.NopCloser(bytes.NewReader(sent))
@@ -234,13 +258,13 @@ func (p *tape) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// apiError is the error in the answer, nil if it has none.
+// apiError returns the error in the response, or nil.
 func (e *exchange) apiError() any {
 	body, _ := e.Response.Body.(map[string]any)
 	return body["error"]
 }
 
-func (e *exchange) answer(req *http.Request) (*http.Response, error) {
+func (e *exchange) replay(req *http.Request) (*http.Response, error) {
 	resp := &http.Response{StatusCode: e.Response.Status, Header: http.Header{}, Body: http.NoBody, Request: req}
 	for name, value := range e.Response.Header {
 		resp.Header.Set(name, value)
@@ -270,17 +294,30 @@ const (
 	settledExpiresAt = "2026-06-15T16:54:17.946Z"
 )
 
-// settle takes out of a body what is different each time it is recorded, and
-// where.
+// settled are the values of the fields that differ in each recording.
+var settled = map[string]string{
+	"created_at":       settledCreatedAt,
+	"expires_at":       settledExpiresAt,
+	"url":              "https://fakeseamconnect.test/connect_webviews/view",
+	"page_cursor":      "c2V0dGxlZA==",
+	"next_page_cursor": "c2V0dGxlZA==",
+	"next_page_url":    "https://fakeseamconnect.test/devices/list",
+}
+
+// settle replaces what differs in each recording, and removes stack traces.
 func settle(body any) {
-	object, _ := body.(map[string]any)
-	delete(object, "stack")
-	for name, fixed := range map[string]string{"created_at": settledCreatedAt, "expires_at": settledExpiresAt} {
-		if _, ok := object[name]; ok {
-			object[name] = fixed
+	if list, ok := body.([]any); ok {
+		for _, item := range list {
+			settle(item)
 		}
 	}
-	for _, child := range object {
-		settle(child)
+	object, _ := body.(map[string]any)
+	delete(object, "stack")
+	for name, value := range object {
+		if fixed, ok := settled[name]; ok && value != nil {
+			object[name] = fixed
+		} else {
+			settle(value)
+		}
 	}
 }

@@ -1,0 +1,176 @@
+package seamtest
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+)
+
+// device is a device as the API encodes it. All are locks.
+type device struct {
+	DeviceID                    string            `json:"device_id"`
+	DeviceType                  string            `json:"device_type"`
+	DisplayName                 string            `json:"display_name"`
+	CapabilitiesSupported       []string          `json:"capabilities_supported"`
+	Properties                  properties        `json:"properties"`
+	ConnectedAccountID          string            `json:"connected_account_id"`
+	WorkspaceID                 string            `json:"workspace_id"`
+	CreatedAt                   string            `json:"created_at"`
+	IsManaged                   bool              `json:"is_managed"`
+	Errors                      []struct{}        `json:"errors"`
+	Warnings                    []struct{}        `json:"warnings"`
+	CustomMetadata              map[string]string `json:"custom_metadata"`
+	SpaceIDs                    []string          `json:"space_ids"`
+	CanRemotelyLock             bool              `json:"can_remotely_lock"`
+	CanRemotelyUnlock           bool              `json:"can_remotely_unlock"`
+	CanProgramOnlineAccessCodes bool              `json:"can_program_online_access_codes"`
+}
+
+// properties are those of a lock.
+type properties struct {
+	Name         string            `json:"name"`
+	Appearance   map[string]string `json:"appearance"`
+	Model        map[string]string `json:"model"`
+	Manufacturer string            `json:"manufacturer"`
+	Online       bool              `json:"online"`
+	Locked       bool              `json:"locked"`
+}
+
+// deviceTypes are those that Seam's fake server accepts, in its groups.
+var deviceTypes = [][]string{
+	{"august_lock", "schlage_lock", "yale_lock", "smartthings_lock"},
+	{"nest_thermostat", "ecobee_thermostat"},
+	{"minut_sensor", "noiseaware_activity_zone"},
+	{"ios_phone", "android_phone"},
+}
+
+// AddDevice adds a lock to a connected account of the first workspace and returns
+// its device ID. /devices/list lists it for the workspace, and for each client
+// session with access to the account, which also counts it in its DeviceCount.
+func (s *Server) AddDevice(connectedAccountID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.devices) + 1
+	name := fmt.Sprintf("Lock %d", n)
+	added := &device{
+		DeviceID:              fmt.Sprintf("00000000-0000-4000-b000-%012d", n),
+		DeviceType:            "august_lock",
+		DisplayName:           name,
+		CapabilitiesSupported: []string{"lock", "access_code"},
+		Properties: properties{
+			Name:         name,
+			Appearance:   map[string]string{"name": name},
+			Model:        map[string]string{"display_name": "Device", "manufacturer_display_name": "August"},
+			Manufacturer: "august",
+			Online:       true,
+			Locked:       true,
+		},
+		ConnectedAccountID:          connectedAccountID,
+		WorkspaceID:                 s.WorkspaceID,
+		CreatedAt:                   timestamp(s.now()),
+		IsManaged:                   true,
+		Errors:                      []struct{}{},
+		Warnings:                    []struct{}{},
+		CustomMetadata:              map[string]string{},
+		SpaceIDs:                    []string{},
+		CanRemotelyLock:             true,
+		CanRemotelyUnlock:           true,
+		CanProgramOnlineAccessCodes: true,
+	}
+	s.devices = append(s.devices, added)
+	return added.DeviceID
+}
+
+// reaches reports whether the session has access to the device.
+func (s *session) reaches(d *device) bool {
+	return s.WorkspaceID == d.WorkspaceID && slices.Contains(s.ConnectedAccountIDs, d.ConnectedAccountID)
+}
+
+// listDevices lists the devices of the caller's workspace or, to a client session
+// token, those that its session has access to.
+func (s *Server) listDevices(c call) (any, error) {
+	found := []*device{}
+	for _, d := range s.devices {
+		if d.WorkspaceID == c.workspaceID && (c.session == nil || c.session.reaches(d)) &&
+			c.params.allows("device_ids", d.DeviceID) &&
+			c.params.allows("connected_account_id", d.ConnectedAccountID) &&
+			c.params.allows("connected_account_ids", d.ConnectedAccountID) &&
+			c.params.allows("device_type", d.DeviceType) &&
+			c.params.allows("device_types", d.DeviceType) &&
+			c.params.allows("manufacturer", d.Properties.Manufacturer) {
+			found = append(found, d)
+		}
+	}
+	query := c.params.query()
+	first := 0
+	if cursor, ok := c.params["page_cursor"].([]byte); ok {
+		var at pageCursor
+		if json.Unmarshal(cursor, &at) != nil || at.Query != hash(query) {
+			return nil, &refusal{
+				status: http.StatusBadRequest, Type: "mismatched_page_parameters",
+				Message: "When using next_page_cursor, the request must send parameters identical to the initial request.",
+			}
+		}
+		first = max(0, slices.IndexFunc(found, func(d *device) bool { return d.DeviceID == at.DeviceID }))
+	}
+	limit, ok := c.params["limit"].(int)
+	if !ok {
+		limit = 500
+	}
+	end := min(first+limit, len(found))
+	pagination := map[string]any{"has_next_page": false, "next_page_cursor": nil, "next_page_url": nil}
+	if end < len(found) {
+		text, err := json.Marshal(pageCursor{hash(query), found[end].DeviceID})
+		if err != nil {
+			panic(err) // strings can be encoded
+		}
+		cursor := base64.StdEncoding.EncodeToString(text)
+		query.Set("page_cursor", cursor)
+		pagination["has_next_page"] = true
+		pagination["next_page_cursor"] = cursor
+		pagination["next_page_url"] = s.URL + "/devices/list?" + query.Encode()
+	}
+	return map[string]any{"devices": found[first:end], "pagination": pagination, "ok": true}, nil
+}
+
+// pageCursor is where a page begins. It is of use only with the same params.
+type pageCursor struct {
+	Query    string `json:"query"`
+	DeviceID string `json:"device_id"`
+}
+
+func hash(query url.Values) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(query.Encode()))) }
+
+// allows reports whether the filter of that name, a string or a list, is not set
+// or has the value.
+func (p params) allows(name, value string) bool {
+	switch filter := p[name].(type) {
+	case string:
+		return filter == value
+	case []string:
+		return slices.Contains(filter, value)
+	default:
+		return true
+	}
+}
+
+// query encodes the filters and the limit for the URL of another page.
+func (p params) query() url.Values {
+	query := url.Values{}
+	for name, value := range p {
+		switch value := value.(type) {
+		case string:
+			query.Set(name, value)
+		case []string:
+			query[name] = value
+		case int:
+			query.Set(name, strconv.Itoa(value))
+		}
+	}
+	return query
+}

@@ -1,0 +1,81 @@
+package seamtest
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// connectWebview is a Connect Webview as the API encodes it.
+type connectWebview struct {
+	ConnectWebviewID              string            `json:"connect_webview_id"`
+	URL                           string            `json:"url"`
+	WorkspaceID                   string            `json:"workspace_id"`
+	Status                        string            `json:"status"`
+	AcceptedProviders             []string          `json:"accepted_providers"`
+	AcceptedCapabilities          []string          `json:"accepted_capabilities"`
+	AcceptedDevices               []string          `json:"accepted_devices"`
+	AnyDeviceAllowed              bool              `json:"any_device_allowed"`
+	AnyProviderAllowed            bool              `json:"any_provider_allowed"`
+	AutomaticallyManageNewDevices bool              `json:"automatically_manage_new_devices"`
+	ConnectedAccountID            *string           `json:"connected_account_id"`
+	CreatedAt                     string            `json:"created_at"`
+	CustomMetadata                map[string]string `json:"custom_metadata"`
+	CustomRedirectFailureURL      *string           `json:"custom_redirect_failure_url"`
+	CustomRedirectURL             *string           `json:"custom_redirect_url"`
+	DeviceSelectionMode           string            `json:"device_selection_mode"`
+	LoginSuccessful               bool              `json:"login_successful"`
+	WaitForDeviceCreation         bool              `json:"wait_for_device_creation"`
+}
+
+// providers are those that Seam's fake server accepts.
+var providers = []string{
+	"akuvox", "august", "avigilon_alta", "brivo", "butterflymx", "schlage", "smartthings", "yale", "genie", "doorking",
+	"salto", "lockly", "ttlock", "linear", "noiseaware", "nuki", "seam_relay_admin", "igloo", "kwikset", "minut", "my_2n",
+	"controlbyweb", "nest", "igloohome", "ecobee", "hubitat", "four_suites", "dormakaba_oracode", "pti", "wyze",
+}
+
+var errNoWebview = &refusal{status: http.StatusNotFound, Type: "connect_webview_not_found", Message: "Connect webview not found"}
+
+// createWebview creates a Connect Webview. Nobody ever completes it.
+func (s *Server) createWebview(c call) (any, error) {
+	id := fmt.Sprintf("00000000-0000-4000-a000-%012d", len(s.webviews)+1)
+	added := &connectWebview{
+		ConnectWebviewID:              id,
+		URL:                           "https://seamtest.invalid/connect_webviews/view?connect_webview_id=" + id,
+		WorkspaceID:                   c.workspaceID,
+		Status:                        "pending",
+		AcceptedProviders:             []string{"august"},
+		AcceptedCapabilities:          []string{},
+		AcceptedDevices:               []string{},
+		AutomaticallyManageNewDevices: true,
+		CreatedAt:                     timestamp(s.now()),
+		CustomMetadata:                map[string]string{},
+		CustomRedirectFailureURL:      c.params.optional("custom_redirect_failure_url"),
+		CustomRedirectURL:             c.params.optional("custom_redirect_url"),
+		DeviceSelectionMode:           "none",
+	}
+	if c.params.has("accepted_providers") {
+		added.AcceptedProviders = c.params.list("accepted_providers")
+	}
+	if mode := c.params.text("device_selection_mode"); mode != "" {
+		added.DeviceSelectionMode = mode
+	}
+	s.webviews = append(s.webviews, added)
+	if c.session != nil {
+		c.session.ConnectWebviewIDs = union(c.session.ConnectWebviewIDs, []string{id})
+	}
+	return map[string]any{"connect_webview": added, "ok": true}, nil
+}
+
+// getWebview returns a Connect Webview of the caller's workspace or, to a client
+// session token, of its session.
+func (s *Server) getWebview(c call) (any, error) {
+	for _, webview := range s.webviews {
+		if webview.ConnectWebviewID == c.params.text("connect_webview_id") && webview.WorkspaceID == c.workspaceID &&
+			(c.session == nil || slices.Contains(c.session.ConnectWebviewIDs, webview.ConnectWebviewID)) {
+			return map[string]any{"connect_webview": webview, "ok": true}, nil
+		}
+	}
+	return nil, errNoWebview
+}
