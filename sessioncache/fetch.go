@@ -11,6 +11,8 @@ import (
 )
 
 const (
+	// renewTimeout bounds a fetch while the old session is still good.
+	renewTimeout = 10 * time.Second
 	// renewAgain is how long an old session is served after a renewal has failed.
 	renewAgain = 30 * time.Second
 	// noEnd is how long a session without an expiry is kept.
@@ -27,6 +29,11 @@ func (c *Cache) fetch(ctx context.Context, userIdentifierKey string, old *Entry)
 	if err != nil {
 		c.errors.Add(1)
 		return nil, err
+	}
+	if old != nil && time.Now().Before(old.ExpiresAt) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, renewTimeout)
+		defer cancel()
 	}
 	entry, err := c.getOrCreate(ctx, params)
 	if err == nil && !time.Now().Before(entry.RenewAt) {

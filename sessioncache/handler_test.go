@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -38,22 +37,19 @@ type page struct {
 }
 
 // visit is what a page does.
-func visit(t *testing.T, handler http.Handler, method, body string, headers ...string) (*http.Response, page) {
+func visit(t *testing.T, handler http.Handler, method, body string, headers ...string) (*httptest.ResponseRecorder, page) {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), method, "https://example.com/seam/session", strings.NewReader(body))
 	req.Header.Set(header, user)
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, req)
-	resp := recorder.Result()
-	assert.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
-	assert.Equal(t, "application/json", resp.Header.Get("Content-Type"))
+	resp := httptest.NewRecorder()
+	handler.ServeHTTP(resp, req)
+	assert.Equal(t, "no-store", resp.Header().Get("Cache-Control"))
+	assert.Equal(t, "application/json", resp.Header().Get("Content-Type"))
 	var got page
-	text, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &got), string(text))
+	require.NoError(t, json.Unmarshal(resp.Body.Bytes(), &got), resp.Body)
 	return resp, got
 }
 
@@ -87,7 +83,7 @@ func TestHandler(t *testing.T) {
 			srv := seamtest.NewServer(t)
 			cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
 			resp, got := visit(t, cache.Handler(userOf), tt.method, tt.body, tt.headers...)
-			assert.Equal(t, tt.status, resp.StatusCode)
+			assert.Equal(t, tt.status, resp.Code)
 			assert.Len(t, srv.Requests(), tt.asked)
 			if tt.status != 200 {
 				assert.NotEmpty(t, got.Error)
@@ -151,16 +147,16 @@ func TestHandlerFailures(t *testing.T) {
 			handler := newCache(t, srv.Client(t, seam.WithMaxRetries(0)), sessioncache.Config{}).Handler(userOf)
 			srv.Fail(tt.fault)
 			resp, got := visit(t, handler, "POST", "")
-			assert.Equal(t, tt.status, resp.StatusCode)
-			assert.Equal(t, tt.retryAfter, resp.Header.Get("Retry-After"))
+			assert.Equal(t, tt.status, resp.Code)
+			assert.Equal(t, tt.retryAfter, resp.Header().Get("Retry-After"))
 			assert.Equal(t, page{Error: strings.ToLower(http.StatusText(tt.status))}, got)
 			assert.Contains(t, log.String(), "no client session for a page")
 			for _, secret := range []string{user, srv.APIKey, "seam_cst"} {
 				assert.NotContains(t, log.String(), secret)
 			}
-			srv.Heal()
+			srv.ClearFaults()
 			resp, _ = visit(t, handler, "POST", "")
-			assert.Equal(t, 200, resp.StatusCode, "errors are not cached")
+			assert.Equal(t, 200, resp.Code, "errors are not cached")
 		})
 	}
 }

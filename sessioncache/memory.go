@@ -69,21 +69,26 @@ func (m *memory) Get(_ context.Context, userIdentifierKey string) (*Entry, error
 func (m *memory) Load(ctx context.Context, userIdentifierKey string, fetch FetchFunc) (*Entry, error) {
 	loader := otter.LoaderFunc[string, *held](func(ctx context.Context, key string) (*held, error) {
 		m.mu.Lock()
+		renewing := m.renewing[key]
+		m.mu.Unlock()
 		var old *Entry
-		if h := m.renewing[key]; h != nil {
-			old = &h.Entry
+		if renewing != nil {
+			old = &renewing.Entry
+			defer func() {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				if m.renewing[key] == renewing {
+					delete(m.renewing, key)
+				}
+			}()
 		}
-		m.mu.Unlock()
 		entry, err := fetch(ctx, old)
-		m.mu.Lock()
-		delete(m.renewing, key)
-		m.mu.Unlock()
 		if err != nil {
 			return nil, err
 		}
 		return &held{Entry: *entry}, nil
 	})
-	for range maxLoads {
+	for loads, last := 0, ""; loads < maxLoads; loads++ {
 		if h, ok := m.users.GetIfPresent(userIdentifierKey); ok && (h.dead.Load() || !time.Now().Before(h.RenewAt)) {
 			m.retire(userIdentifierKey, h)
 		}
@@ -93,6 +98,9 @@ func (m *memory) Load(ctx context.Context, userIdentifierKey string, fetch Fetch
 		}
 		if !h.dead.Load() {
 			return &h.Entry, nil
+		}
+		if h.Session.ClientSessionID != last { // a new one, deleted before it was here
+			loads, last = 0, h.Session.ClientSessionID
 		}
 	}
 	return nil, ErrDeleted

@@ -27,3 +27,9 @@ func TestModel(t *testing.T) {
 		model.Run(t)
 	})
 }
+
+func TestRace(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	cachetest.Race(t, srv, []*sessioncache.Cache{newCache(t, srv.Client(t), sessioncache.Config{})})
+}

@@ -2,8 +2,10 @@ package sessioncache_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
 	"github.com/seam-go/seam/sessioncache"
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
@@ -87,24 +90,53 @@ func TestNoLongerLife(t *testing.T) {
 	})
 }
 
+// scripted is a Seam that answers each get_or_create with a session of its own, without saying
+// when it was created.
+func scripted(t *testing.T, expiresAt string) (client *seam.Client, requests map[string]int) {
+	t.Helper()
+	requests = map[string]int{}
+	client, err := seam.NewClient(seam.WithAPIKey("seam_key"), seam.WithHTTPClient(&http.Client{
+		Transport: transport(func(req *http.Request) (*http.Response, error) {
+			requests[path.Base(req.URL.Path)]++
+			body := `{"ok": true}`
+			if path.Base(req.URL.Path) == "get_or_create" {
+				body = fmt.Sprintf(`{"client_session": {"client_session_id": "%d", "token": "seam_cst1_token", "user_identifier_key": %q%s}}`,
+					requests["get_or_create"], user, expiresAt)
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+		}),
+	}))
+	require.NoError(t, err)
+	return client, requests
+}
+
 // TestNoEnd is a session without an expiry.
 func TestNoEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, err := seam.NewClient(seam.WithAPIKey("seam_key"), seam.WithHTTPClient(&http.Client{
-			Transport: transport(func(req *http.Request) (*http.Response, error) {
-				const body = `{"client_session": {"client_session_id": "1", "token": "seam_cst1_token", "user_identifier_key": "jane_doe"}}`
-				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
-			}),
-		}))
-		require.NoError(t, err)
+		client, requests := scripted(t, "")
 		cache := newCache(t, client, sessioncache.Config{})
-		for range 48 {
+		for range 47 {
 			_, err := cache.Session(t.Context(), user)
 			require.NoError(t, err)
 			time.Sleep(time.Hour)
 		}
-		assert.LessOrEqual(t, cache.Stats().Fetches, uint64(3))
+		assert.Equal(t, 2, requests["get_or_create"])
+	})
+}
+
+// TestNoLongerLifeOfUnknownAge costs one renewal as well.
+func TestNoLongerLifeOfUnknownAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, requests := scripted(t, `, "expires_at": "`+time.Now().Add(2*time.Minute).Format(time.RFC3339)+`"`)
+		cache := newCache(t, client, sessioncache.Config{})
+		for range 119 {
+			_, err := cache.Session(t.Context(), user)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, map[string]int{"get_or_create": 2, "revoke": 1}, requests)
 	})
 }
 
@@ -170,6 +202,19 @@ func TestClocksApart(t *testing.T) {
 	}
 }
 
+// TestClockAheadWithoutADate is known from when a session was created.
+func TestClockAheadWithoutADate(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	srv.Advance(30 * time.Minute)
+	client := srv.Client(t)
+	cache := newCache(t, client, sessioncache.Config{Lifetime: 20 * time.Minute})
+	session, err := cache.Session(t.Context(), user)
+	require.NoError(t, err)
+	_, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(session.Token))
+	require.NoError(t, err)
+}
+
 // TestBornExpired is an error, as such a token is of no use, and costs no endless requests.
 func TestBornExpired(t *testing.T) {
 	t.Parallel()
@@ -191,10 +236,10 @@ func TestRenewalThatFails(t *testing.T) {
 		srv := &cachetest.Seam{}
 		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
 		first := get(t, srv, cache)
-		time.Sleep(55 * time.Minute)
+		time.Sleep(55*time.Minute + 10*time.Second)
 		srv.Break(true)
 		requests := srv.Requests("")
-		for range 5 * 60 {
+		for range 5*60 - 10 {
 			assert.Equal(t, first, get(t, srv, cache))
 			time.Sleep(time.Second)
 		}
@@ -205,6 +250,40 @@ func TestRenewalThatFails(t *testing.T) {
 		require.ErrorIs(t, err, cachetest.ErrBroken, "its life has ended")
 		srv.Break(false)
 		get(t, srv, cache)
+	})
+}
+
+// TestRenewalOfAnEndedSession that another process has ended does not serve it again.
+func TestRenewalOfAnEndedSession(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	old := srv.Add(user, 24*time.Hour, 2*time.Minute)
+	srv.Before = func(path string) error {
+		if path == "revoke" {
+			srv.Delete(old.ClientSessionID)
+			srv.Break(true)
+		}
+		return nil
+	}
+	cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+	_, err := cache.Session(t.Context(), user)
+	require.ErrorIs(t, err, cachetest.ErrBroken)
+	srv.Break(false)
+	get(t, srv, cache)
+}
+
+// TestRenewalThatHangs leaves the old session in use after 10 seconds.
+func TestRenewalThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &cachetest.Seam{}
+		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+		first := get(t, srv, cache)
+		time.Sleep(55 * time.Minute)
+		srv.Hang.Store(true)
+		begin := time.Now()
+		assert.Equal(t, first, get(t, srv, cache))
+		assert.Equal(t, 10*time.Second, time.Since(begin))
 	})
 }
 
@@ -281,15 +360,18 @@ func TestEndedWhileRenewed(t *testing.T) {
 					return nil
 				}
 				var group sync.WaitGroup
+				session := func() {
+					_, err := cache.Session(t.Context(), user)
+					assert.ErrorIs(t, err, cachetest.ErrBroken)
+				}
 				for range 3 {
-					group.Go(func() {
-						_, err := cache.Session(t.Context(), user)
-						assert.ErrorIs(t, err, cachetest.ErrBroken)
-					})
+					group.Go(session)
 				}
 				<-onItsWay
 				synctest.Wait()
 				end(t, srv, cache)
+				group.Go(session)
+				synctest.Wait()
 				close(release)
 				group.Wait()
 				_, err := cache.Session(t.Context(), user)

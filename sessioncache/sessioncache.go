@@ -39,7 +39,7 @@ const (
 
 	// fetchTimeout bounds a fetch, which goes on when its first caller gives up.
 	fetchTimeout = time.Minute
-	// maxLoads is how many deleted sessions in a row a load accepts from Seam.
+	// maxLoads is how often a load accepts one deleted session from Seam.
 	maxLoads = 3
 )
 
@@ -141,8 +141,8 @@ func isClientSession(client *seam.Client) bool {
 //
 // If ctx ends first, its error is returned, while the fetch goes on for the others. A fetch
 // ends after a minute at the latest. Its error comes back as package seam returns it, and is
-// not cached: the next call tries again. If a session cannot be renewed, it is returned for as
-// long as it lives, and the cache tries again after 30 seconds.
+// not cached: the next call tries again. If a session cannot be renewed within 10 seconds, it is
+// returned for as long as it lives, and the cache tries again after 30 seconds.
 //
 // A blank userIdentifierKey is rejected with an error that matches [seam.ErrInvalidParams].
 func (c *Cache) Session(ctx context.Context, userIdentifierKey string) (*seam.ClientSession, error) {
@@ -253,7 +253,8 @@ func clone(session *seam.ClientSession) *seam.ClientSession {
 		ids [4]string
 	}{ClientSession: *session}
 	ids := copied.ids[:0]
-	for _, list := range []*[]string{&copied.ConnectWebviewIDs, &copied.ConnectedAccountIDs, &copied.UserIdentityIDs} {
+	lists := []*[]string{&copied.ConnectWebviewIDs, &copied.ConnectedAccountIDs, &copied.UserIdentityIDs} //nolint:staticcheck // deprecated, but copied
+	for _, list := range lists {
 		if len(*list) <= cap(ids)-len(ids) {
 			begin := len(ids)
 			ids = append(ids, *list...)

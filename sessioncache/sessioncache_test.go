@@ -205,15 +205,11 @@ func TestFetchThatNobodyWaitsFor(t *testing.T) {
 func TestFetchIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		hang := transport(func(req *http.Request) (*http.Response, error) {
-			<-req.Context().Done()
-			return nil, req.Context().Err()
-		})
-		client, err := seam.NewClient(seam.WithAPIKey("seam_key"), seam.WithHTTPClient(&http.Client{Transport: hang}))
-		require.NoError(t, err)
-		cache := newCache(t, client, sessioncache.Config{})
+		srv := &cachetest.Seam{}
+		srv.Hang.Store(true)
+		cache := newCache(t, srv.Client(t, seam.WithMaxRetries(2)), sessioncache.Config{})
 		begin := time.Now()
-		_, err = cache.Session(t.Context(), user)
+		_, err := cache.Session(t.Context(), user)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.LessOrEqual(t, time.Since(begin), time.Minute)
 		assert.Equal(t, uint64(1), cache.Stats().Errors)
@@ -253,13 +249,16 @@ func TestErrorsAreNotCached(t *testing.T) {
 // endings are the ways in which a cache learns that a user's session is of no use any more.
 var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache){
 	"SignOut": func(t *testing.T, _ *cachetest.Seam, cache *sessioncache.Cache) {
+		t.Helper()
 		require.NoError(t, cache.SignOut(t.Context(), user))
 	},
 	"Forget": func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) {
+		t.Helper()
 		srv.Revoke(srv.Alive(user)[0])
 		require.NoError(t, cache.Forget(t.Context(), user))
 	},
 	"HandleEvent": func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) {
+		t.Helper()
 		id := srv.Alive(user)[0]
 		srv.Revoke(id)
 		require.NoError(t, cache.HandleEvent(t.Context(), deletedEvent(id)))
@@ -377,8 +376,8 @@ func TestCallersOwnTheirSession(t *testing.T) {
 			got, err := cache.Session(t.Context(), user)
 			require.NoError(t, err)
 			require.Equal(t, want, got)
-			for _, list := range []*[]string{&got.ConnectWebviewIDs, &got.ConnectedAccountIDs, &got.UserIdentityIDs} {
-				lists := append(*list, "more") //nolint:gocritic // it must not reach the next list
+			for _, list := range []*[]string{&got.ConnectWebviewIDs, &got.ConnectedAccountIDs, &got.UserIdentityIDs} { //nolint:staticcheck // it is part of what may be changed
+				lists := append(*list, "more")
 				for i := range *list {
 					(*list)[i] = "changed"
 				}

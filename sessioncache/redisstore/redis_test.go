@@ -12,7 +12,6 @@ import (
 
 	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/seam-go/seam/sessioncache"
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
@@ -22,8 +21,6 @@ import (
 const user = "jane_doe"
 
 var key = []byte("0123456789abcdef0123456789abcdef")
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // redis is a redis-server on this machine's loopback.
 type redis struct {
@@ -56,7 +53,7 @@ func (r *redis) run(tb testing.TB) {
 	tb.Helper()
 	host, port, err := net.SplitHostPort(r.addr)
 	require.NoError(tb, err)
-	r.server = exec.CommandContext(context.Background(), "redis-server", "--bind", host, "--port", port, //nolint:usetesting // it outlives tb.Context
+	r.server = exec.CommandContext(context.Background(), "redis-server", "--bind", host, "--port", port,
 		"--dir", r.folder, "--save", "", "--appendonly", "no", "--loglevel", "warning")
 	require.NoError(tb, r.server.Start())
 	require.Eventually(tb, func() bool {
@@ -64,7 +61,7 @@ func (r *redis) run(tb testing.TB) {
 		if err != nil {
 			return false
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		answer := make([]byte, 5)
 		_, err = fmt.Fprint(conn, "PING\r\n")
 		_, readErr := conn.Read(answer)
@@ -95,21 +92,24 @@ func (r *redis) client(tb testing.TB) rueidis.Client {
 	return client
 }
 
+// patient is how long a test waits for a Redis that works, on a machine that is busy.
+const patient = time.Minute
+
 // store returns a store as another process has one.
-func (r *redis) store(tb testing.TB, key []byte) *redisstore.Store {
+func (r *redis) store(tb testing.TB, key []byte, timeout time.Duration) *redisstore.Store {
 	tb.Helper()
-	store, err := redisstore.New(rueidis.ClientOption{InitAddress: []string{r.addr}}, key)
+	store, err := redisstore.New(rueidis.ClientOption{InitAddress: []string{r.addr}, ConnWriteTimeout: timeout}, key)
 	require.NoError(tb, err)
 	tb.Cleanup(store.Close)
 	return store
 }
 
 // caches returns n caches, each as in a process of its own.
-func (r *redis) caches(tb testing.TB, srv *cachetest.Seam, n int, config sessioncache.Config) []*sessioncache.Cache {
+func (r *redis) caches(tb testing.TB, srv *cachetest.Seam, n int, timeout time.Duration, config sessioncache.Config) []*sessioncache.Cache {
 	tb.Helper()
 	caches := make([]*sessioncache.Cache, n)
 	for i := range caches {
-		config.Store = r.store(tb, key)
+		config.Store = r.store(tb, key, timeout)
 		var err error
 		caches[i], err = sessioncache.New(srv.Client(tb), config)
 		require.NoError(tb, err)

@@ -18,19 +18,25 @@
 // to their user, and users and sessions only as keyed hashes. What was encrypted with another
 // key or was tampered with counts as absent.
 //
+// The key also keeps apart what does not belong together: caches of different workspaces, or with
+// different Config.Params, need different keys.
+//
 // # Without Redis
 //
 // When Redis fails or does not answer within a second, sessions are fetched from Seam and kept
-// nowhere, so that a sign-out in another process is not missed. For a second Redis is not asked
-// again, then it is. What [sessioncache.Cache.SignOut] or Forget could not delete from Redis
-// is an error: call them again, as Redis may come back with what it had stored.
+// nowhere, so that a sign-out in another process is not missed. After 5 seconds Redis is asked
+// again. A fetch that Redis leaves in the middle may take some seconds longer. What
+// [sessioncache.Cache.SignOut] or Forget could not delete from Redis is an error: call them
+// again, as Redis may come back with what it had stored. For that reason it should not save to
+// disk, and it should have room: what Redis evicts to make room is fetched again, but an event
+// for it may go unnoticed.
 package redisstore
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"hash/maphash"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,8 +50,10 @@ import (
 )
 
 const (
-	// patience is how long to wait for Redis, and how long to leave it alone after a failure.
-	patience = time.Second
+	// defaultTimeout is how long to wait for each answer of Redis.
+	defaultTimeout = time.Second
+	// pause is how long Redis is left alone after a failure.
+	pause = 5 * time.Second
 	// readTTL is how long a value stays in the memory of a process: longer than sessions live,
 	// since Redis tells when they end. rueidisaside takes it for its locks too, which end before
 	// that if their process does not tell Redis every few seconds that it is alive.
@@ -53,7 +61,7 @@ const (
 	// deletedTTL is how long the ID of a deleted session is remembered: longer than a cache's
 	// fetch, which may have got that session before, takes.
 	deletedTTL = 3 * time.Minute
-	// maxLoads is how often a load starts again because of deletions.
+	// maxLoads is how many deleted sessions a load accepts from Seam.
 	maxLoads = 8
 )
 
@@ -63,9 +71,11 @@ type Store struct {
 	sealer  *sealer
 	flights singleflight.Group
 	close   sync.Once
+	timeout time.Duration // for each answer of Redis
 
-	deletions atomic.Uint64 // by this process
-	failedAt  atomic.Int64  // when Redis last failed, in nanoseconds since start
+	deletions [1024]atomic.Uint64 // by this process, of users by a hash of their names
+	seed      maphash.Seed
+	failedAt  atomic.Int64 // when Redis last failed, in nanoseconds since start
 	start     time.Time
 }
 
@@ -76,7 +86,8 @@ type Store struct {
 // key cannot be used. The store sets up client-side caching over one connection to the primary,
 // so DisableCache, AlwaysRESP2, OnInvalidations, ClientTrackingOptions, PipelineMultiplex,
 // DisableAutoPipelining, SendToReplicas and ReplicaOnly must not be set. Retries are turned off,
-// and the timeouts for connecting and writing are a second unless option has others.
+// and ConnWriteTimeout, which bounds the wait for each answer, is a second unless option has
+// another one.
 func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 	sealer, err := newSealer(key)
 	if err != nil {
@@ -100,11 +111,11 @@ func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 	// it, and a later read only after. Its default is several, taken at random.
 	option.PipelineMultiplex = -1
 	option.DisableRetry = true // a call to Seam is better than another wait
-	if option.Dialer.Timeout == 0 {
-		option.Dialer.Timeout = patience
-	}
 	if option.ConnWriteTimeout == 0 {
-		option.ConnWriteTimeout = patience
+		option.ConnWriteTimeout = defaultTimeout
+	}
+	if option.Dialer.Timeout == 0 {
+		option.Dialer.Timeout = option.ConnWriteTimeout
 	}
 	aside, err := rueidisaside.NewClient(rueidisaside.ClientOption{
 		ClientOption: option,
@@ -113,7 +124,7 @@ func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: New: cannot connect to Redis: %w", err)
 	}
-	return &Store{aside: aside, sealer: sealer, start: time.Now()}, nil
+	return &Store{aside: aside, sealer: sealer, timeout: option.ConnWriteTimeout, seed: maphash.MakeSeed(), start: time.Now()}, nil
 }
 
 // Close closes the connections to Redis. The store then fails, so that caches fetch from Seam. It
@@ -125,7 +136,7 @@ func (s *Store) Get(ctx context.Context, userIdentifierKey string) (*sessioncach
 	if s.isDown() {
 		return nil, errDown
 	}
-	ctx, cancel := bounded(ctx) // concurrent reads of a key share one request, the first caller's
+	ctx, cancel := s.bounded(ctx) // concurrent reads of a key share one request, the first caller's
 	defer cancel()
 	name := s.sealer.user(userIdentifierKey)
 	client := s.aside.Client()
@@ -140,7 +151,12 @@ func (s *Store) Get(ctx context.Context, userIdentifierKey string) (*sessioncach
 	return s.sealer.open(name, value, time.Duration(result.CachePTTL())*time.Millisecond), nil
 }
 
-// loaded is the result of a load: an entry that was good when deletions had that value.
+// deletionsOf counts the deletions of a user, and of some others.
+func (s *Store) deletionsOf(name string) *atomic.Uint64 {
+	return &s.deletions[maphash.String(s.seed, name)%uint64(len(s.deletions))]
+}
+
+// loaded is the result of a load: an entry that was good when deletionsOf had that value.
 type loaded struct {
 	entry     *sessioncache.Entry
 	deletions uint64
@@ -149,8 +165,8 @@ type loaded struct {
 // Load implements [sessioncache.Store].
 func (s *Store) Load(ctx context.Context, userIdentifierKey string, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
 	name := s.sealer.user(userIdentifierKey)
-	for range maxLoads {
-		deletions := s.deletions.Load()
+	for {
+		deletions := s.deletionsOf(name).Load()
 		// One load of a process at a time, not only for Redis's sake: to rueidisaside all locks of
 		// a process are the same, so a second load would let the first one store what was deleted.
 		result, err, _ := s.flights.Do(name, func() (any, error) { return s.load(ctx, name, fetch) })
@@ -162,34 +178,40 @@ func (s *Store) Load(ctx context.Context, userIdentifierKey string, fetch sessio
 		}
 		// It joined a load that was about to end when something was deleted.
 	}
-	return nil, sessioncache.ErrDeleted
 }
 
 // load is the Load of this process.
 func (s *Store) load(ctx context.Context, name string, fetch sessioncache.FetchFunc) (loaded, error) {
-	for range maxLoads {
-		deletions := s.deletions.Load()
+	for refused := 0; refused < maxLoads; {
+		if err := ctx.Err(); err != nil {
+			return loaded{}, err
+		}
+		deletions := s.deletionsOf(name).Load()
 		current, err := s.read(ctx, name)
 		if err != nil {
-			return s.direct(ctx, fetch)
+			return s.direct(ctx, name, fetch)
 		}
 		entry := s.sealer.open(name, current.value, current.left)
 		switch {
 		case !current.found || strings.HasPrefix(current.value, rueidisaside.PlaceholderPrefix):
 			result, err := s.fill(ctx, name, fetch)
-			if err != nil || result.entry != nil {
+			if errors.Is(err, errDeleted) {
+				refused++
+			} else if err != nil || result.entry != nil {
 				return result, err
 			}
 		case entry == nil: // not written by a store with this key, or not for this user
 			err := deleteValue.Exec(ctx, s.aside.Client(), []string{name}, []string{current.value}).Error()
 			if s.failed(err) != nil {
-				return s.direct(ctx, fetch)
+				return s.direct(ctx, name, fetch)
 			}
 		case time.Now().Before(entry.RenewAt):
 			return loaded{entry, deletions}, nil
 		default:
 			renewed, err := s.renew(ctx, name, current.value, entry, fetch)
-			if err != nil || renewed != nil {
+			if errors.Is(err, errDeleted) {
+				refused++
+			} else if err != nil || renewed != nil && s.deletionsOf(name).Load() == deletions {
 				return loaded{renewed, deletions}, err
 			}
 		}
@@ -197,23 +219,22 @@ func (s *Store) load(ctx context.Context, name string, fetch sessioncache.FetchF
 	return loaded{}, sessioncache.ErrDeleted
 }
 
-// direct gets an entry without Redis. It begins again if something is deleted meanwhile, in this
-// process: it cannot tell whether it was this.
-func (s *Store) direct(ctx context.Context, fetch sessioncache.FetchFunc) (loaded, error) {
-	for range maxLoads {
-		deletions := s.deletions.Load()
+// direct gets an entry without Redis. It begins again if this process deletes the user meanwhile.
+func (s *Store) direct(ctx context.Context, name string, fetch sessioncache.FetchFunc) (loaded, error) {
+	for {
+		deletions := s.deletionsOf(name).Load()
 		entry, err := fetch(ctx, nil)
-		if err != nil || s.deletions.Load() == deletions {
+		if err != nil || s.deletionsOf(name).Load() == deletions {
 			return loaded{entry, deletions}, err
 		}
 	}
-	return loaded{}, sessioncache.ErrDeleted
 }
 
 // fill stores what fetch returns where nothing is, unless another process does that already. It
-// returns no entry if that has happened, or if the result was deleted meanwhile.
+// returns no entry if that has happened, or if the user was deleted meanwhile, and errDeleted if
+// the session was.
 func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchFunc) (loaded, error) {
-	deletions := s.deletions.Load()
+	deletions := s.deletionsOf(name).Load()
 	var fetched *sessioncache.Entry
 	var fetchErr error
 	var stored string
@@ -236,18 +257,18 @@ func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchF
 	case fetchErr != nil:
 		return loaded{}, fetchErr
 	case errors.Is(err, errDeleted):
-		return loaded{}, nil
+		return loaded{}, err
 	case fetched == nil && ctx.Err() != nil:
 		return loaded{}, err
 	case fetched == nil && err != nil:
 		_ = s.failed(err)
-		return s.direct(ctx, fetch)
+		return s.direct(ctx, name, fetch)
 	case fetched == nil: // another process has stored it
 		return loaded{}, nil
 	}
 	if s.failed(err) == nil {
 		// rueidisaside does not tell whether it stored the value or found its lock deleted.
-		now := s.deletions.Load()
+		now := s.deletionsOf(name).Load()
 		current, err := s.read(ctx, name)
 		if err == nil && current.value == stored {
 			return loaded{fetched, now}, nil
@@ -256,14 +277,14 @@ func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchF
 			return loaded{}, nil
 		}
 	}
-	if s.deletions.Load() != deletions {
-		return s.direct(ctx, fetch)
+	if s.deletionsOf(name).Load() != deletions {
+		return s.direct(ctx, name, fetch)
 	}
 	return loaded{fetched, deletions}, nil
 }
 
 // renew replaces the value of an entry, unless it was deleted or replaced meanwhile. It returns
-// nil in that case.
+// nil in that case, and errDeleted if the new session was deleted.
 func (s *Store) renew(ctx context.Context, name, value string, entry *sessioncache.Entry, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
 	renewed, err := fetch(ctx, entry)
 	if err != nil {
@@ -272,7 +293,7 @@ func (s *Store) renew(ctx context.Context, name, value string, entry *sessioncac
 	isDeleted, err := s.index(ctx, name, renewed)
 	if isDeleted {
 		_ = s.failed(s.delete(ctx, name))
-		return nil, nil
+		return nil, errDeleted
 	}
 	if err == nil {
 		var replaced int64
@@ -288,14 +309,12 @@ func (s *Store) renew(ctx context.Context, name, value string, entry *sessioncac
 
 // Delete implements [sessioncache.Store].
 func (s *Store) Delete(ctx context.Context, userIdentifierKey string) error {
-	defer s.deletions.Add(1)
 	return s.failed(s.delete(ctx, s.sealer.user(userIdentifierKey)))
 }
 
 // DeleteSession implements [sessioncache.Store].
 func (s *Store) DeleteSession(ctx context.Context, clientSessionID string) error {
-	defer s.deletions.Add(1)
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	client := s.aside.Client()
 	name, err := client.Do(ctx, client.B().Set().Key(s.sealer.session(clientSessionID)).Value(deleted).Get().
@@ -308,93 +327,4 @@ func (s *Store) DeleteSession(ctx context.Context, clientSessionID string) error
 	}
 	// This also ends a fetch or renewal in progress, which may have got the session before.
 	return s.failed(s.delete(ctx, name))
-}
-
-// delete deletes the value at name. The second command has it return only when this process,
-// too, has dropped its copy: Redis tells that on the same connection, between the two answers.
-func (s *Store) delete(ctx context.Context, name string) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	client := s.aside.Client()
-	var errs []error
-	for _, result := range client.DoMulti(ctx, client.B().Del().Key(name).Build(), client.B().Exists().Key(name).Build()) {
-		errs = append(errs, result.Error())
-	}
-	return errors.Join(errs...)
-}
-
-// bounded returns a context for one request to Redis. That the caller gives up is no failure of
-// Redis.
-func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), patience)
-}
-
-// deleted is what stands at a session's name in place of its user's name.
-const deleted = "deleted"
-
-var errDeleted = errors.New("redisstore: the session was deleted")
-
-// index stores which user a session belongs to, unless the session is known to be deleted.
-func (s *Store) index(ctx context.Context, name string, entry *sessioncache.Entry) (isDeleted bool, err error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	n, err := indexSession.Exec(ctx, s.aside.Client(), []string{s.sealer.session(entry.Session.ClientSessionID)},
-		[]string{name, milliseconds(time.Until(entry.ExpiresAt)), deleted}).AsInt64()
-	return n == 1, err
-}
-
-// content is what Redis has at a name, and how long it stays there.
-type content struct {
-	found bool
-	value string
-	left  time.Duration
-}
-
-// read asks Redis, and not the memory of this process, which hears of changes a little later.
-func (s *Store) read(ctx context.Context, name string) (content, error) {
-	if s.isDown() {
-		return content{}, errDown
-	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	answer, err := readValue.Exec(ctx, s.aside.Client(), []string{name}, nil).ToArray()
-	if err != nil {
-		return content{}, s.failed(err)
-	}
-	value, err := answer[0].ToString()
-	if rueidis.IsRedisNil(err) {
-		return content{}, nil
-	}
-	left, leftErr := answer[1].AsInt64()
-	return content{true, value, time.Duration(left) * time.Millisecond}, s.failed(errors.Join(err, leftErr))
-}
-
-func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
-
-var (
-	readValue    = rueidis.NewLuaScript(`return {redis.call("GET", KEYS[1]), redis.call("PTTL", KEYS[1])}`)
-	deleteValue  = rueidis.NewLuaScript(`if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end return 0`)
-	replaceValue = rueidis.NewLuaScript(`if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
-return 1`)
-	indexSession = rueidis.NewLuaScript(`if redis.call("GET", KEYS[1]) == ARGV[3] then return 1 end
-redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
-return 0`)
-)
-
-var errDown = errors.New("redisstore: Redis failed a moment ago, and is left alone for a second")
-
-// failed notes a failure of Redis, and returns it in this package's words.
-func (s *Store) failed(err error) error {
-	if err == nil {
-		return nil
-	}
-	s.failedAt.Store(int64(time.Since(s.start)))
-	return fmt.Errorf("redisstore: %w", err)
-}
-
-// isDown reports whether Redis has failed within the last second.
-func (s *Store) isDown() bool {
-	at := s.failedAt.Load()
-	return at != 0 && time.Since(s.start)-time.Duration(at) < patience
 }

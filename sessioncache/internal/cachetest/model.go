@@ -1,14 +1,13 @@
 package cachetest
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/sessioncache"
@@ -43,57 +42,52 @@ func (m *Model) Run(t *testing.T) {
 	m.cached, m.renew, m.dead = map[string]*seam.ClientSession{}, map[string]time.Time{}, map[string]bool{}
 	for step := range m.Steps {
 		user := fmt.Sprint("user_", m.rand.IntN(10))
-		cache := m.Caches[m.rand.IntN(len(m.Caches))]
-		var what string
-		switch n := m.rand.IntN(100); {
-		case n < 60:
-			what = "Session"
-			m.session(t, user, cache)
-		case n < 70:
-			what = "Session, many times at once"
-			m.sessions(t, user)
-		case n < 76:
-			what = "SignOut"
-			alive := m.Seam.Alive(user)
-			assert.Equal(t, m.broken, cache.SignOut(t.Context(), user) != nil)
-			if !m.broken {
-				for _, id := range alive {
-					m.dead[id] = true
-				}
-				assert.Empty(t, m.Seam.Alive(user))
-			}
-			m.forget(user)
-		case n < 82:
-			what = "Forget"
-			require.NoError(t, cache.Forget(t.Context(), user))
-			m.forget(user)
-		case n < 88:
-			what = "HandleEvent"
-			if session := m.cached[user]; session != nil {
-				m.Seam.Revoke(session.ClientSessionID)
-				require.NoError(t, cache.HandleEvent(t.Context(), webhook.Event{
-					ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: session.ClientSessionID},
-				}))
-				m.dead[session.ClientSessionID] = true
-				m.forget(user)
-			}
-		case n < 91:
-			what = "revoked by another program"
-			if session := m.cached[user]; session != nil {
-				m.Seam.Revoke(session.ClientSessionID)
-			}
-		case n < 94:
-			what = "Seam breaks or heals"
-			m.broken = !m.broken
-			m.Seam.Break(m.broken)
-		case m.Sleep != nil:
-			what = "Sleep"
-			m.Sleep(time.Duration(m.rand.Int64N(int64(20 * time.Minute))))
-		}
-		if t.Failed() {
-			t.Fatalf("seed %d, step %d: %s of %s", m.Seed, step, what, user)
+		what, err := m.step(t, user, m.Caches[m.rand.IntN(len(m.Caches))])
+		if err != nil {
+			t.Fatalf("seed %d, step %d: %s of %s: %v", m.Seed, step, what, user, err)
 		}
 	}
+}
+
+func (m *Model) step(t *testing.T, user string, cache *sessioncache.Cache) (what string, err error) {
+	t.Helper()
+	ctx, cached := t.Context(), m.cached[user]
+	switch n := m.rand.IntN(100); {
+	case n < 60:
+		return "Session", m.session(t, user, cache)
+	case n < 70:
+		return "Session, many times at once", m.sessions(t, user)
+	case n < 76:
+		for _, id := range m.Seam.Alive(user) {
+			m.dead[id] = !m.broken || m.dead[id]
+		}
+		err := cache.SignOut(ctx, user)
+		if failed := err != nil; failed != m.broken || !m.broken && len(m.Seam.Alive(user)) > 0 {
+			return "SignOut", fmt.Errorf("error %w, and %d sessions are alive", err, len(m.Seam.Alive(user)))
+		}
+		m.forget(user)
+		return "SignOut", nil
+	case n < 82:
+		err := cache.Forget(ctx, user)
+		m.forget(user)
+		return "Forget", err
+	case n < 88 && cached != nil:
+		m.Seam.Revoke(cached.ClientSessionID)
+		m.dead[cached.ClientSessionID] = true
+		err := cache.HandleEvent(ctx, webhook.Event{
+			ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: cached.ClientSessionID},
+		})
+		m.forget(user)
+		return "HandleEvent", err
+	case n < 91 && cached != nil:
+		m.Seam.Revoke(cached.ClientSessionID) // by another program: no cache knows
+	case n < 94:
+		m.broken = !m.broken
+		m.Seam.Break(m.broken)
+	case m.Sleep != nil:
+		m.Sleep(time.Duration(m.rand.Int64N(int64(20 * time.Minute))))
+	}
+	return "", nil
 }
 
 func (m *Model) forget(user string) {
@@ -103,67 +97,79 @@ func (m *Model) forget(user string) {
 	}
 }
 
-func (m *Model) session(t *testing.T, user string, cache *sessioncache.Cache) {
+func (m *Model) session(t *testing.T, user string, cache *sessioncache.Cache) error {
 	t.Helper()
 	before, now := m.Seam.Requests(""), time.Now()
 	session, err := cache.Session(t.Context(), user)
 	requests := m.Seam.Requests("") - before
 	cached := m.cached[user]
+	isCached := cached != nil && now.Before(m.renew[user])
+	if isCached && requests > 0 {
+		return fmt.Errorf("%d requests for a cached session", requests)
+	}
 	switch {
-	case cached != nil && now.Before(m.renew[user]):
-		require.NoError(t, err)
-		assert.Equal(t, cached, session)
-		assert.Zero(t, requests)
+	case isCached:
+		return same(cached, session, err)
 	case m.broken && cached != nil && now.Before(cached.ExpiresAt):
-		require.NoError(t, err)
-		assert.Equal(t, cached, session)
 		m.renew[user] = now.Add(30 * time.Second)
 		if m.renew[user].After(cached.ExpiresAt) {
 			m.renew[user] = cached.ExpiresAt
 		}
+		return same(cached, session, err)
 	case m.broken:
-		require.ErrorIs(t, err, ErrBroken)
 		delete(m.cached, user)
-	default:
-		require.NoError(t, err)
-		m.learn(t, user, session)
-		assert.NotZero(t, requests)
+		if !errors.Is(err, ErrBroken) {
+			return fmt.Errorf("got %v, %w from a broken Seam", session, err)
+		}
+		return nil
+	case requests == 0:
+		return errors.New("no request for a session that is not cached")
 	}
+	return m.learn(user, session, err)
 }
 
-// learn checks a session that has just been fetched.
-func (m *Model) learn(t *testing.T, user string, session *seam.ClientSession) {
-	t.Helper()
-	assert.Equal(t, user, session.UserIdentifierKey)
-	assert.True(t, m.Seam.Valid(session.Token))
-	assert.False(t, m.dead[session.ClientSessionID])
+func same(want, got *seam.ClientSession, err error) error {
+	if err != nil || !reflect.DeepEqual(want, got) {
+		return fmt.Errorf("got %v, %w; want %v", got, err, want)
+	}
+	return nil
+}
+
+// learn checks a session that has just been fetched, and remembers it.
+func (m *Model) learn(user string, session *seam.ClientSession, err error) error {
+	if err != nil {
+		return err
+	}
+	if session.UserIdentifierKey != user || !m.Seam.Valid(session.Token) || m.dead[session.ClientSessionID] {
+		return fmt.Errorf("got %v, which is another user's or ended", session)
+	}
 	m.cached[user] = session
 	m.renew[user] = session.ExpiresAt.Add(-m.RefreshBefore)
+	return nil
 }
 
 // sessions asks all caches at once, and wants one and the same answer.
-func (m *Model) sessions(t *testing.T, user string) {
+func (m *Model) sessions(t *testing.T, user string) error {
 	t.Helper()
-	got := make([]*seam.ClientSession, 4*len(m.Caches))
-	fetched := m.cached[user] == nil || !time.Now().Before(m.renew[user])
-	if m.broken && fetched {
-		return
+	got, errs := make([]*seam.ClientSession, 4*len(m.Caches)), make([]error, 4*len(m.Caches))
+	isCached := m.cached[user] != nil && time.Now().Before(m.renew[user])
+	if m.broken && !isCached {
+		return nil
 	}
 	var group sync.WaitGroup
 	for i := range got {
-		group.Go(func() {
-			var err error
-			got[i], err = m.Caches[i%len(m.Caches)].Session(t.Context(), user)
-			assert.NoError(t, err)
-		})
+		group.Go(func() { got[i], errs[i] = m.Caches[i%len(m.Caches)].Session(t.Context(), user) })
 	}
 	group.Wait()
-	for _, session := range got[1:] {
-		assert.Equal(t, got[0], session)
+	if !isCached {
+		if err := m.learn(user, got[0], errs[0]); err != nil {
+			return err
+		}
 	}
-	if fetched && got[0] != nil {
-		m.learn(t, user, got[0])
-	} else {
-		assert.Equal(t, m.cached[user], got[0])
+	for i := range got {
+		if err := same(m.cached[user], got[i], errs[i]); err != nil {
+			return err
+		}
 	}
+	return nil
 }

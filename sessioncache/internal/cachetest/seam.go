@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ type Seam struct {
 	// Before and After, if not nil, are called for each request, before it takes effect and
 	// before its response is returned. If one returns an error, that is the response.
 	Before, After func(path string) error
+	// Hang has requests wait until their context ends.
+	Hang atomic.Bool
 	// Forgetful has it keep no session, so that it needs no memory.
 	Forgetful bool
 
@@ -102,6 +105,13 @@ func (s *Seam) Revoke(clientSessionID string) {
 	s.revoke(clientSessionID)
 }
 
+// Delete deletes a session, as another program may do.
+func (s *Seam) Delete(clientSessionID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions = slices.DeleteFunc(s.sessions, func(session session) bool { return session.ClientSessionID == clientSessionID })
+}
+
 // Add makes a session that ends after life, and was created before.
 func (s *Seam) Add(userIdentifierKey string, age, life time.Duration) seam.ClientSession {
 	s.mu.Lock()
@@ -172,6 +182,9 @@ func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = errors.Join(err, ErrBroken)
 	}
 	s.mu.Unlock()
+	if err == nil && s.Hang.Load() {
+		<-req.Context().Done()
+	}
 	if err == nil && s.Before != nil {
 		err = s.Before(path)
 	}
