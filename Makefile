@@ -28,9 +28,9 @@ coverage: ## how much of seam and internal/transport the tests reach
 chaos: ## 20,000 calls to a server that spoils many of them
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
 
-NESTED := examples/otel examples/webapp/browser
+NESTED := examples/otel examples/webapp/browser sessioncache/redisstore
 
-nested: ## the examples that are modules of their own, the webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
+nested: ## what is a module of its own, the webapp in headless Chromium, redisstore with a Redis; SCREENSHOTS=<folder> keeps pictures
 	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done
 
 BENCHSTAT := .tools/benchstat
