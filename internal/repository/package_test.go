@@ -27,8 +27,8 @@ func TestPackage(t *testing.T) {
 	user.runGo(t, folder, "get", "github.com/seam-go/seam/...")
 	user.runGo(t, folder, "build", "github.com/seam-go/seam/...")
 	assert.Equal(t, []string{
-		"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/seam-go/seam",
-		"github.com/standard-webhooks/standard-webhooks/libraries",
+		"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/maypok86/otter/v2",
+		"github.com/seam-go/seam", "github.com/standard-webhooks/standard-webhooks/libraries",
 	}, user.modules(t, folder, "github.com/seam-go/seam/..."), "nothing that only the tests need")
 
 	packed, err := os.ReadFile(filepath.Join(user.cache, "cache/download/github.com/seam-go/seam/@v/v"+seam.Version+".zip"))
@@ -39,7 +39,7 @@ func TestPackage(t *testing.T) {
 	require.NoError(t, err)
 	allowed := strings.Join([]string{
 		`^\w+\.go$`, `^[A-Z]+(\.md)?$`, `^go\.(mod|sum)$`, `^docs/\w+\.md$`,
-		`^(imkit|imkit/imkittest|internal/\w+|seamtest|webhook)/\w+\.go$`,
+		`^(imkit|imkit/imkittest|internal/\w+|seamtest|sessioncache|sessioncache/internal/cachetest|webhook)/\w+\.go$`,
 		`^examples/[\w-]+/\w+\.(go|html|css)$`,
 		`^testdata/(documented|imkit|recorded|wire/\w+)/\w+\.json$`, `^testdata/[\w.]+\.(json|txt)$`, `^webhook/testdata/[\w.]+\.json$`,
 		`^Makefile$`, `^\.git(ignore|attributes)$`, `^\.golangci\.yml$`, `^\.(ci|github)/`, // can only be here
@@ -52,6 +52,22 @@ func TestPackage(t *testing.T) {
 	}
 	assert.Subset(t, names, []string{"LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"})
 	assert.NotContains(t, strings.Fields(user.runGo(t, folder, "list", "-deps", "github.com/seam-go/seam")), "testing")
+}
+
+// TestRedisStore gets the store in Redis, a module of its own, in the version of this one.
+func TestRedisStore(t *testing.T) {
+	t.Parallel()
+	const path = "github.com/seam-go/seam/sessioncache/redisstore"
+	output(t, "sessioncache/redisstore", nil, "go", "mod", "download") // what the user finds in the cache
+	user := newUser(t)
+	folder := t.TempDir()
+	user.runGo(t, folder, "mod", "init", "program")
+	user.runGo(t, folder, "get", path+"@v"+seam.Version)
+	user.runGo(t, folder, "build", path)
+	modules := user.modules(t, folder, path)
+	assert.Subset(t, modules, []string{path, "github.com/redis/rueidis", "github.com/redis/rueidis/rueidisaside"})
+	version := user.runGo(t, folder, "list", "-m", "-f", "{{.Version}}", "github.com/seam-go/seam")
+	assert.Equal(t, "v"+seam.Version, strings.TrimSpace(version), "both modules have the same version")
 }
 
 // TestVersion holds the version that is sent against the newest in CHANGELOG.md.
@@ -96,6 +112,7 @@ func newUser(t *testing.T, env ...string) user {
 		{"add", "--all"},
 		{"-c", "user.name=nobody", "-c", "user.email=nobody@localhost", "commit", "--quiet", "--message=All"},
 		{"tag", "v" + seam.Version},
+		{"tag", "sessioncache/redisstore/v" + seam.Version},
 	} {
 		output(t, ".", []string{
 			"GIT_DIR=" + repository, "GIT_WORK_TREE=.", "GIT_INDEX_FILE=" + filepath.Join(folder, "index"),
