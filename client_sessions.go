@@ -246,9 +246,6 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 	slots := make(chan struct{}, 8)
 	for i := range sessions {
 		slots <- struct{}{}
-		if len(panics) > 0 {
-			break
-		}
 		errs[i] = errGoroutineEnded
 		running.Go(func() {
 			defer func() {

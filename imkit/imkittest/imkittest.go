@@ -89,10 +89,13 @@ func NewServer(tb TB) *Server {
 	return s
 }
 
-// Client returns a client for the server. It fails the test if an option is invalid.
+// Client returns a client for the server. It uses the http.Client of the server,
+// which works in a testing/synctest bubble too. Client fails the test if an option
+// is invalid.
 func (s *Server) Client(tb TB, opts ...imkit.Option) *imkit.Client {
 	tb.Helper()
-	client, err := imkit.NewClient(s.URL, APIKey, opts...)
+	opts = append([]imkit.Option{imkit.WithHTTPClient(s.http.Client)}, opts...)
+	client, err := imkit.NewClient(s.http.Endpoint, APIKey, opts...)
 	if err != nil {
 		tb.Fatalf("imkittest: %v", err)
 	}

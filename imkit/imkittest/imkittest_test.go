@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -27,6 +28,21 @@ func texts(tokens []imkit.Token) []string {
 		texts = append(texts, token.Token)
 	}
 	return texts
+}
+
+// TestBubble uses a server in a bubble, where a retry takes no real time.
+func TestBubble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := imkittest.NewServer(t)
+		srv.AddToken("jane_doe")
+		tokens, err := srv.Client(t).Tokens.RevokeAll(t.Context(), "jane_doe")
+		require.NoError(t, err)
+		assert.Len(t, tokens, 1)
+		srv.Close()
+		_, err = srv.Client(t).Tokens.RevokeAll(t.Context(), "jane_doe")
+		require.ErrorContains(t, err, "(3 attempts)")
+	})
 }
 
 // TestRevocation revokes the tokens of two clients, one of which has a slash in its

@@ -53,9 +53,7 @@ func (e *exchange[T]) checkRetry(ctx context.Context, _ *http.Response, _ error)
 	return retry, nil
 }
 
-// backoff is called once another attempt has been decided on.
 func (e *exchange[T]) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	e.waiting = true
 	return e.wait
 }
 

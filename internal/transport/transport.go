@@ -86,7 +86,7 @@ func Do[T any](ctx context.Context, r *Request, decode func(io.Reader) (T, error
 	if resp, err := e.client.Do(req); err == nil {
 		_ = resp.Body.Close() // http.NoBody
 	}
-	if ctx.Err() != nil && (e.waiting || e.err != nil) {
+	if ctx.Err() != nil && (e.wait > 0 || e.err != nil) {
 		e.err = e.redacted(contextError(ctx, e.err))
 	}
 	return e.value, e.Response, e.err
@@ -108,13 +108,12 @@ type exchange[T any] struct {
 // attempt is the outcome of the last attempt.
 type attempt struct {
 	Response
-	conn    connection
-	err     error         // why there is no complete, usable response
-	final   bool          // err is from the decoder, and would be the same again
-	unsent  bool          // the server surely did not process the request
-	took    time.Duration // 0 unless somebody observes
-	wait    time.Duration // before the next attempt
-	waiting bool          // the next attempt was decided on
+	conn   connection
+	err    error         // why there is no complete, usable response
+	final  bool          // err is from the decoder, and would be the same again
+	unsent bool          // the server surely did not process the request
+	took   time.Duration // 0 unless somebody observes
+	wait   time.Duration // before the next attempt, 0 if none follows
 }
 
 var (
@@ -125,9 +124,7 @@ var (
 // RoundTrip makes one attempt and keeps its outcome in e. The response that it
 // returns has no body to drain, and no header with a Location to follow.
 func (e *exchange[T]) RoundTrip(req *http.Request) (*http.Response, error) {
-	attempts := e.Attempts + 1
-	e.value, e.attempt = *new(T), attempt{}
-	e.Attempts = attempts
+	e.value, e.attempt = *new(T), attempt{Response: Response{Attempts: e.Attempts + 1}}
 	if e.request.Observe != nil {
 		start := time.Now()
 		defer func() { e.took = time.Since(start) }()
