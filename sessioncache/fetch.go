@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// renewTimeout bounds a fetch while the old session is still good.
+	// renewTimeout bounds each request after which the old session can still be served.
 	renewTimeout = 10 * time.Second
 	// renewAgain is how long an old session is served after a renewal has failed.
 	renewAgain = 30 * time.Second
@@ -30,12 +30,13 @@ func (c *Cache) fetch(ctx context.Context, userIdentifierKey string, old *Entry)
 		c.errors.Add(1)
 		return nil, err
 	}
+	timeout := fetchTimeout
 	if old != nil && time.Now().Before(old.ExpiresAt) {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, renewTimeout)
-		defer cancel()
+		timeout = renewTimeout
 	}
-	entry, err := c.getOrCreate(ctx, params)
+	firstCtx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	entry, err := c.getOrCreate(firstCtx, params)
 	if err == nil && !time.Now().Before(entry.RenewAt) {
 		entry, err = c.renew(ctx, params, entry)
 	} else if err != nil && old != nil {
@@ -75,7 +76,9 @@ func (c *Cache) params(ctx context.Context, userIdentifierKey string) (params se
 // that all get the same new one.
 func (c *Cache) renew(ctx context.Context, params seam.ClientSessionGetOrCreateParams, entry *Entry) (*Entry, error) {
 	c.renewals.Add(1)
-	revokeErr := c.client.ClientSessions.Revoke(ctx, entry.Session.ClientSessionID)
+	revokeCtx, cancel := context.WithTimeout(ctx, renewTimeout)
+	defer cancel()
+	revokeErr := c.client.ClientSessions.Revoke(revokeCtx, entry.Session.ClientSessionID)
 	if errors.Is(revokeErr, seam.ErrNotFound) {
 		revokeErr = nil
 	}

@@ -272,19 +272,42 @@ func TestRenewalOfAnEndedSession(t *testing.T) {
 	get(t, srv, cache)
 }
 
-// TestRenewalThatHangs leaves the old session in use after 10 seconds.
+// TestRenewalThatHangs at each of its requests: the old session is served after 10 seconds,
+// unless it is revoked by then.
 func TestRenewalThatHangs(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		srv := &cachetest.Seam{}
-		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
-		first := get(t, srv, cache)
-		time.Sleep(55 * time.Minute)
-		srv.Hang.Store(true)
-		begin := time.Now()
-		assert.Equal(t, first, get(t, srv, cache))
-		assert.Equal(t, 10*time.Second, time.Since(begin))
-	})
+	for name, tt := range map[string]struct {
+		path string
+		wait time.Duration
+		old  bool
+	}{
+		"the request for the old session": {"get_or_create", 10 * time.Second, true},
+		"the revoke":                      {"revoke", 10 * time.Second, true},
+		"the request for the new session": {"get_or_create of the new", 20 * time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := &cachetest.Seam{}
+				cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+				first := get(t, srv, cache)
+				time.Sleep(55 * time.Minute)
+				revoked := false
+				srv.Before = func(path string) error {
+					srv.Hang.Store(path == tt.path)
+					if revoked && !tt.old {
+						time.Sleep(20 * time.Second) // longer than it takes with an old session
+					}
+					revoked = revoked || path == "revoke"
+					return nil
+				}
+				begin := time.Now()
+				second := get(t, srv, cache)
+				assert.Equal(t, tt.wait, time.Since(begin))
+				assert.Equal(t, tt.old, first.ClientSessionID == second.ClientSessionID)
+			})
+		})
+	}
 }
 
 // TestRenewalThatFailsHalfway at each of its requests.

@@ -25,7 +25,7 @@ type Seam struct {
 	// Before and After, if not nil, are called for each request, before it takes effect and
 	// before its response is returned. If one returns an error, that is the response.
 	Before, After func(path string) error
-	// Hang has requests wait until their context ends.
+	// Hang has requests wait after Before until their context ends.
 	Hang atomic.Bool
 	// Forgetful has it keep no session, so that it needs no memory.
 	Forgetful bool
@@ -182,11 +182,11 @@ func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = errors.Join(err, ErrBroken)
 	}
 	s.mu.Unlock()
-	if err == nil && s.Hang.Load() {
-		<-req.Context().Done()
-	}
 	if err == nil && s.Before != nil {
 		err = s.Before(path)
+	}
+	if err == nil && s.Hang.Load() {
+		<-req.Context().Done()
 	}
 	if err == nil {
 		err = req.Context().Err()
