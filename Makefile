@@ -3,7 +3,7 @@
 GOLANGCI_LINT := .tools/golangci-lint-v2.15.0
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 check: lint workflows readme test newest coverage chaos nested apidiff ## all that must pass before a change lands
 
@@ -28,9 +28,9 @@ coverage: ## how much of seam and internal/transport the tests reach
 chaos: ## 20,000 calls to a server that spoils many of them
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
 
-NESTED := examples/otel examples/webapp/browser sessioncache/redisstore
+NESTED := examples/otel examples/webapp/browser internal/drift sessioncache/redisstore
 
-nested: ## what is a module of its own, the webapp in headless Chromium, redisstore with a Redis; SCREENSHOTS=<folder> keeps pictures
+nested: ## the tests of the modules of their own, the webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
 	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done
 
 BENCHSTAT := .tools/benchstat
@@ -46,27 +46,67 @@ bench: $(BENCHSTAT) ## the benchmarks against the floor, BENCH_RUNS=10 times in 
 $(BENCHSTAT):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-fake: ## install the vendor's fake server and webhook verifier, for the tests that run against them
+fake: ## install the vendor's fake server, webhook verifier and JavaScript SDK, for the tests that run against them
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
 	npm ci --prefix testdata/seamapi-webhook --no-audit --no-fund
+	npm ci --prefix testdata/seamapi-http --no-audit --no-fund $(NODE_IN_USE) # which is else a Node of its own
+
+NODE_IN_USE = $$(node --eval 'process.exit(process.versions.node.split(".")[0] < 22 ? 1 : 0)' && echo --omit=optional)
 
 record: fake ## write testdata/recorded, testdata/surface.txt and docs/faults.md anew
 	go test -run '^TestConformanceVendorFake$$' ./internal/conformance -record
 	go test -run '^TestFaultsAreDocumented$$' . -record
 	go test -run '^TestSurface$$' ./internal/repository -record
 
+live: ## the conformance suite against Seam itself, in the sandbox workspace of SEAM_TEST_API_KEY
+	@test -n "$$SEAM_TEST_API_KEY" || { echo "make live needs SEAM_TEST_API_KEY: an API key of a sandbox workspace."; exit 1; }
+	go test -count=1 -v -run '^TestLive$$' ./internal/conformance -live
+
+DRIFT := .tools/drift
+SCHEMA := testdata/client_sessions.openapi.json
+
+drift: $(DRIFT) ## what changed in Seam's published schema of client sessions; DRIFT_VERSION=<version of @seamapi/types> instead of the newest
+	$(DRIFT) $(SCHEMA) $(DRIFT_VERSION)
+
+drift-accept: $(DRIFT) ## take that schema over into testdata
+	$(DRIFT) -accept $(SCHEMA) $(DRIFT_VERSION)
+
+$(DRIFT): $(wildcard internal/drift/*.go internal/drift/go.*)
+	go -C internal/drift build -o $(CURDIR)/$(DRIFT) .
+
 APIDIFF := .tools/apidiff
+
+# Modules of their own that are released with the root, under the same version.
+RELEASED := $(filter-out examples/% internal/%,$(NESTED))
 
 apidiff: ## what changed for users since the last release before this commit; fails if it breaks users of a v1
 	@release=$$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null) || { echo "There is no release to compare with."; exit 0; }; \
 	$(MAKE) --silent $(APIDIFF) && old=$$(mktemp -d) && trap 'rm -rf "$$old"' EXIT && \
-	git archive "$$release" | tar -x -C "$$old" && \
-	(cd "$$old" && $(CURDIR)/$(APIDIFF) -m -w old.api github.com/seam-go/seam) && \
-	echo "Since $$release:" && $(APIDIFF) -m "$$old/old.api" github.com/seam-go/seam && \
-	case $$release in v0.*) ;; *) ! $(APIDIFF) -m -incompatible "$$old/old.api" github.com/seam-go/seam | grep -v '^- Version: value changed';; esac
+	mkdir -p .tools && git archive "$$release" | tar -x -C "$$old" && echo "Since $$release:" && \
+	for module in . $(RELEASED); do \
+		test -f "$$old/$$module/go.mod" || continue; \
+		path=$$(go -C $$module list -m) && echo "$$path:" && \
+		(cd "$$old/$$module" && $(CURDIR)/$(APIDIFF) -m -w "$$old/old.api" "$$path") && \
+		(cd $$module && $(CURDIR)/$(APIDIFF) -m "$$old/old.api" "$$path") || exit 1; \
+	done >.tools/changes && cat .tools/changes && \
+	next=$$(go run ./internal/release "$$release" <.tools/changes) && echo "The next version is $$next."
 
 $(APIDIFF):
 	GOBIN=$(CURDIR)/.tools go install golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
+
+release-check: changelog check vuln ## all that a release must pass, what its users fetch and which version it is
+	@go test -count=1 -v -run '^(TestPackage|TestNestedModules)$$' ./internal/repository >.tools/fetched || { cat .tools/fetched; exit 1; }
+	@grep -o 'users fetch.*' .tools/fetched
+	@version=v$(VERSION) && changes=$$($(MAKE) --silent apidiff) && \
+	next=$$(echo "$$changes" | sed -n 's/^The next version is \(.*\)\.$$/\1/p') && \
+	if test -z "$$next"; then echo "Nothing was released yet: $$version is the first version that users can fetch."; \
+	elif test "$$next" != "$$version"; then echo "version.go says $$version, but by its changes the next version is $$next."; exit 1; fi && \
+	echo "To release it: git tag $$version$(foreach module,$(RELEASED), && git tag $(module)/$$version) && git push origin $$version$(foreach module,$(RELEASED), $(module)/$$version)"
+
+changelog:
+	@$(MAKE) --silent notes | grep -q . || { echo 'CHANGELOG.md says nothing of version $(VERSION).'; exit 1; }
+	@! sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -v '^## ' | grep -q . || \
+		{ echo 'CHANGELOG.md has changes under "Unreleased": give them the version of the release.'; exit 1; }
 
 fuzz: ## each fuzz target for FUZZ_TIME=1m
 	@for package in $$(go list ./...); do \
@@ -86,15 +126,18 @@ mutants: $(GREMLINS) ## break the code in every place and see that a test notice
 $(GREMLINS):
 	GOBIN=$(CURDIR)/.tools go install github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-vuln: ## known vulnerabilities in what this module needs
-	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+vuln: ## known vulnerabilities in what the modules and their tests need; GOVULNDB=<URL> takes a copy of the database
+	for module in . $(NESTED); do \
+		go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 -C $$module -test $${GOVULNDB:+-db "$$GOVULNDB"} ./... || exit 1; \
+	done
 
 workflows: ## what public CI runs, held against its rules
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-notes: ## what CHANGELOG.md says of the version in seam.go
-	@version=$$(sed -n 's/^const Version = "\(.*\)"/\1/p' seam.go) && \
-	sed -n "/^## \[$$version\]/,/^## \[\|^\[/{/^## \[\|^\[/!p;}" CHANGELOG.md
+VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' version.go)
+
+notes: ## what CHANGELOG.md says of the version in version.go
+	@sed -n "/^## \[$(VERSION)\]/,/^## \[\|^\[/{/^## \[\|^\[/!p;}" CHANGELOG.md
 
 lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
@@ -106,4 +149,5 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check readme test newest coverage chaos nested bench fake record apidiff fuzz mutants vuln workflows notes lint
+.PHONY: help check readme test newest coverage chaos nested bench fake record live drift drift-accept apidiff release-check changelog fuzz mutants \
+	vuln workflows notes lint

@@ -240,7 +240,7 @@ func devices(t *testing.T, p peer, asUser seam.Option) {
 		require.NotNil(t, page.Pagination.NextPageCursor)
 	})
 	t.Run("devices_next_page", func(t *testing.T) {
-		next := p.post(t, listDevices, object{"limit": 3, "page_cursor": *page.Pagination.NextPageCursor})
+		next := p.post(t, listDevices, object{"limit": 3, "page_cursor": page.Pagination.NextPageCursor})
 		assert.Equal(t, all.Devices[3:], next.Devices)
 		assert.False(t, next.Pagination.HasNextPage)
 		assert.Nil(t, next.Pagination.NextPageCursor)

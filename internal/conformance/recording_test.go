@@ -235,10 +235,7 @@ func (p *tape) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	is.Response.Status = resp.StatusCode
-	is.Response.Header = pick(resp.Header, "Content-Type", "Seam-Request-Id")
-	if req.Method == http.MethodOptions {
-		is.Response.Header = pick(resp.Header, "Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers")
-	}
+	is.Response.Header = answerHeader(req, resp)
 	if len(got) > 0 {
 		require.NoError(p.t, json.Unmarshal(got, &is.Response.Body))
 		settle(is.Response.Body)
@@ -277,6 +274,14 @@ func (e *exchange) replay(req *http.Request) (*http.Response, error) {
 		resp.Body = io.NopCloser(bytes.NewReader(text))
 	}
 	return resp, nil
+}
+
+// answerHeader picks what matters of an answer's header.
+func answerHeader(req *http.Request, resp *http.Response) map[string]string {
+	if req.Method == http.MethodOptions {
+		return pick(resp.Header, "Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers")
+	}
+	return pick(resp.Header, "Content-Type", "Seam-Request-Id")
 }
 
 func pick(header http.Header, names ...string) map[string]string {

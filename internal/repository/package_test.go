@@ -3,8 +3,10 @@ package repository_test
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -33,7 +35,7 @@ func TestPackage(t *testing.T) {
 
 	packed, err := os.ReadFile(filepath.Join(user.cache, "cache/download/github.com/seam-go/seam/@v/v"+seam.Version+".zip"))
 	require.NoError(t, err)
-	t.Logf("users fetch %d KB", len(packed)/1000)
+	t.Logf("users fetch %d KB of github.com/seam-go/seam", len(packed)/1000)
 	assert.Less(t, len(packed), 400_000)
 	files, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
 	require.NoError(t, err)
@@ -54,20 +56,40 @@ func TestPackage(t *testing.T) {
 	assert.NotContains(t, strings.Fields(user.runGo(t, folder, "list", "-deps", "github.com/seam-go/seam")), "testing")
 }
 
-// TestRedisStore gets the store in Redis, a module of its own, in the version of this one.
-func TestRedisStore(t *testing.T) {
+// TestNestedModules gets each module of its own that is for users as they do: the
+// replace lines of its go.mod, which lead to the packages beside it, mean nothing to
+// them.
+func TestNestedModules(t *testing.T) {
 	t.Parallel()
-	const path = "github.com/seam-go/seam/sessioncache/redisstore"
-	output(t, "sessioncache/redisstore", nil, "go", "mod", "download") // what the user finds in the cache
 	user := newUser(t)
-	folder := t.TempDir()
-	user.runGo(t, folder, "mod", "init", "program")
-	user.runGo(t, folder, "get", path+"@v"+seam.Version)
-	user.runGo(t, folder, "build", path)
-	modules := user.modules(t, folder, path)
-	assert.Subset(t, modules, []string{path, "github.com/redis/rueidis", "github.com/redis/rueidis/rueidisaside"})
-	version := user.runGo(t, folder, "list", "-m", "-f", "{{.Version}}", "github.com/seam-go/seam")
-	assert.Equal(t, "v"+seam.Version, strings.TrimSpace(version), "both modules have the same version")
+	if len(user.nested) == 0 {
+		t.Skip("there are none")
+	}
+	for _, nested := range user.nested {
+		t.Run(nested, func(t *testing.T) {
+			t.Parallel()
+			module := "github.com/seam-go/seam/" + nested
+			required := output(t, nested, nil, "go", "mod", "edit", "-json")
+			var file struct {
+				Require []struct{ Path, Version string }
+				Replace []struct{ Old struct{ Path string } }
+			}
+			require.NoError(t, json.Unmarshal([]byte(required), &file))
+			for _, replaced := range file.Replace {
+				assert.Equal(t, "github.com/seam-go/seam", replaced.Old.Path, "users get another version than the tests")
+			}
+			assert.Contains(t, file.Require, struct{ Path, Version string }{"github.com/seam-go/seam", "v" + seam.Version})
+
+			folder := t.TempDir()
+			user.runGo(t, folder, "mod", "init", "program")
+			user.runGo(t, folder, "get", module+"@v"+seam.Version)
+			user.runGo(t, folder, "build", module+"/...")
+			packed, err := os.ReadFile(filepath.Join(user.cache, "cache/download", module, "@v/v"+seam.Version+".zip"))
+			require.NoError(t, err)
+			t.Logf("users fetch %d KB of %s, and use %s", len(packed)/1000, module, strings.Join(user.modules(t, folder, module), " "))
+			assert.Less(t, len(packed), 400_000)
+		})
+	}
 }
 
 // TestVersion holds the version that is sent against the newest in CHANGELOG.md.
@@ -89,8 +111,9 @@ func TestVersion(t *testing.T) {
 // committed or not, from a git repository under its real address. The modules
 // that it needs come from the cache of whoever runs the test: no network is used.
 type user struct {
-	cache string
-	env   []string
+	cache  string
+	env    []string
+	nested []string // the folders of modules of their own that are for users
 }
 
 func newUser(t *testing.T, env ...string) user {
@@ -107,17 +130,24 @@ func newUser(t *testing.T, env ...string) user {
 	}
 	folder := t.TempDir()
 	repository := filepath.Join(folder, "repository")
-	for _, args := range [][]string{
-		{"init", "--quiet"},
-		{"add", "--all"},
-		{"-c", "user.name=nobody", "-c", "user.email=nobody@localhost", "commit", "--quiet", "--message=All"},
-		{"tag", "v" + seam.Version},
-		{"tag", "sessioncache/redisstore/v" + seam.Version},
-	} {
-		output(t, ".", []string{
+	git := func(args ...string) string {
+		t.Helper()
+		return output(t, ".", []string{
 			"GIT_DIR=" + repository, "GIT_WORK_TREE=.", "GIT_INDEX_FILE=" + filepath.Join(folder, "index"),
 			"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
 		}, "git", args...)
+	}
+	git("init", "--quiet")
+	git("add", "--all")
+	git("-c", "user.name=nobody", "-c", "user.email=nobody@localhost", "commit", "--quiet", "--message=All")
+	git("tag", "v"+seam.Version)
+	var nested []string
+	for file := range strings.FieldsSeq(git("ls-files", "*/go.mod")) {
+		// The others are examples, tools and what tests need.
+		if !regexp.MustCompile(`^(examples|internal|testdata)/`).MatchString(file) {
+			nested = append(nested, path.Dir(file))
+			git("tag", path.Dir(file)+"/v"+seam.Version)
+		}
 	}
 	cache := filepath.Join(folder, "modules")
 	return user{cache, append(env,
@@ -129,7 +159,7 @@ func newUser(t *testing.T, env ...string) user {
 		"GIT_CONFIG_COUNT=1",
 		"GIT_CONFIG_KEY_0=url."+filepath.ToSlash(repository)+".insteadOf",
 		"GIT_CONFIG_VALUE_0=https://github.com/seam-go/seam",
-	)}
+	), nested}
 }
 
 // newModule makes a module of one file, with what README.md says to get.

@@ -1,0 +1,334 @@
+package conformance_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
+)
+
+var live = flag.Bool("live", false, "run the suite against the workspace of SEAM_TEST_API_KEY")
+
+// TestLive runs the suite against a real workspace and prints what that answers
+// otherwise than the vendor's fake did. It needs SEAM_TEST_API_KEY. The steps for
+// other credentials need SEAM_TEST_PUBLISHABLE_KEY and
+// SEAM_TEST_PERSONAL_ACCESS_TOKEN too. SEAM_TEST_ENDPOINT leads elsewhere than to
+// Seam.
+//
+// It touches no session but those that it made, and deletes these in the end.
+func TestLive(t *testing.T) {
+	t.Parallel()
+	if !*live {
+		t.Skip("run with -live only: see make live")
+	}
+	service := &service{t: t, prefix: "seam-go-" + strings.ToLower(rand.Text()) + "-", keys: map[string]bool{}, made: map[string]bool{}, real: map[string]string{}}
+	workspace := seamtest.Workspace{
+		WorkspaceID:         maskedWorkspace,
+		APIKey:              os.Getenv("SEAM_TEST_API_KEY"),
+		PublishableKey:      os.Getenv("SEAM_TEST_PUBLISHABLE_KEY"),
+		PersonalAccessToken: os.Getenv("SEAM_TEST_PERSONAL_ACCESS_TOKEN"),
+	}
+	require.NotEmpty(t, workspace.APIKey, "set SEAM_TEST_API_KEY to an API key of a sandbox workspace")
+	lacks := []string{"get_in_outage"}
+	if workspace.PublishableKey == "" {
+		lacks = append(lacks, "create_with_access_and_publishable_key", "publishable_key_without_user")
+	}
+	if workspace.PersonalAccessToken == "" {
+		lacks = append(lacks, "get_with_personal_access_token")
+	}
+	endpoint := cmp.Or(os.Getenv("SEAM_TEST_ENDPOINT"), seam.DefaultEndpoint)
+	client, err := seam.NewClient(
+		seam.WithAPIKey(workspace.APIKey), seam.WithEndpoint(endpoint), seam.WithHTTPClient(&http.Client{Transport: service}),
+	)
+	require.NoError(t, err)
+
+	t.Cleanup(func() {
+		service.next(t)
+		t.Logf("What the service answers otherwise than the vendor's fake:\n%s", service.table())
+		if err := service.remove(client); err != nil {
+			t.Errorf("Delete by hand what is left of %v: %v", slices.Sorted(maps.Keys(service.made)), err)
+		}
+	})
+	conformance(t, peer{
+		endpoint:  endpoint,
+		Workspace: workspace,
+		lacks:     lacks,
+		transport: service,
+		exchange:  service.next,
+	})
+}
+
+// service is a transport to a workspace that others use too. Requests get users
+// of this run alone in the place of the suite's, and the suite sees no session of
+// any other user. It sees no real token or workspace either, since failed steps
+// print them.
+type service struct {
+	mu     sync.Mutex
+	t      *testing.T        // the step
+	prefix string            // of the keys of this run's users
+	keys   map[string]bool   // those keys as the suite knows them
+	made   map[string]bool   // the IDs of this run's sessions
+	real   map[string]string // tokens and the workspace, by what the suite sees of them
+	rows   []string          // of the table
+}
+
+const maskedWorkspace = "workspace"
+
+// otherResources matches the steps for other resources than client sessions. A
+// sandbox may lack what they need, and what they make would be left behind.
+var otherResources = regexp.MustCompile(`/(webview_|devices|session_has_webview$|create_with_access$)`)
+
+func (s *service) next(t *testing.T) {
+	t.Helper()
+	if otherResources.MatchString(t.Name()) {
+		t.Skip("it is about other resources than client sessions")
+	}
+	s.t = t
+}
+
+func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.Clone(req.Context())
+	s.mu.Lock()
+	err = s.hide(req, sent)
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var body any
+	if json.Unmarshal(text, &body) == nil {
+		if err := s.reveal(req, resp.StatusCode, body); err != nil {
+			return nil, err
+		}
+		if text, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+		text = bytes.ReplaceAll(text, []byte(s.prefix), nil)
+	}
+	s.compare(req, resp, text)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return resp, nil
+}
+
+// hide gives a request the users of this run.
+func (s *service) hide(req *http.Request, sent []byte) error {
+	if !strings.Contains(req.URL.Path, "/client_sessions/") {
+		return errors.New("not sent: TestLive calls nothing but client sessions")
+	}
+	const name = "user_identifier_key"
+	if key := req.Header.Get("Seam-User-Identifier-Key"); key != "" {
+		s.keys[key] = true
+		req.Header.Set("Seam-User-Identifier-Key", s.prefix+key)
+	}
+	if query := req.URL.Query(); query.Get(name) != "" {
+		s.keys[query.Get(name)] = true
+		query.Set(name, s.prefix+query.Get(name))
+		req.URL.RawQuery = query.Encode()
+	}
+	var body map[string]any
+	_ = json.Unmarshal(sent, &body) // some steps send none, or something else
+	if key, _ := body[name].(string); key != "" {
+		s.keys[key] = true
+		body[name] = s.prefix + key
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		sent = text
+	} else if path.Base(req.URL.Path) == "get_or_create" {
+		return errors.New("not sent: without a user identifier key it may give a session of others")
+	}
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
+	if real, ok := s.real[strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")]; ok {
+		req.Header.Set("Authorization", "Bearer "+real)
+	}
+	if req.Header.Get("Seam-Workspace") == maskedWorkspace {
+		req.Header.Set("Seam-Workspace", s.real[maskedWorkspace])
+	}
+	return nil
+}
+
+// reveal keeps the sessions of this run in an answer, and their tokens for
+// requests to come. Any other session in the place of one that was asked for is an
+// error.
+func (s *service) reveal(req *http.Request, status int, body any) error {
+	object, _ := body.(map[string]any)
+	if session, ok := object["client_session"].(map[string]any); ok {
+		created := req.Method == http.MethodPost && path.Base(req.URL.Path) == "create" && status == http.StatusOK
+		if !s.own(session, created) {
+			return errors.New("the answer has a session of others")
+		}
+	}
+	if sessions, ok := object["client_sessions"].([]any); ok {
+		object["client_sessions"] = slices.DeleteFunc(sessions, func(item any) bool {
+			session, _ := item.(map[string]any)
+			return !s.own(session, false)
+		})
+	}
+	return nil
+}
+
+// own reports whether this run made the session, which it was if it was just
+// created. It masks the session's token and workspace.
+func (s *service) own(session map[string]any, created bool) bool {
+	id, _ := session["client_session_id"].(string)
+	key, _ := session["user_identifier_key"].(string)
+	if !created && !strings.HasPrefix(key, s.prefix) && !s.made[id] {
+		return false
+	}
+	s.made[id] = true
+	if token, _ := session["token"].(string); token != "" {
+		masked := token[:min(len("seam_cst"), len(token))] + "1_of_" + id
+		s.real[masked], session["token"] = token, masked
+	}
+	if id, ok := session["workspace_id"].(string); ok {
+		s.real[maskedWorkspace], session["workspace_id"] = id, maskedWorkspace
+	}
+	return true
+}
+
+// remove deletes what this run made.
+func (s *service) remove(client *seam.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
+	defer cancel()
+	var errs []error
+	list := func() (sessions []seam.ClientSession) {
+		for _, key := range slices.Sorted(maps.Keys(s.keys)) {
+			found, err := client.ClientSessions.List(ctx, seam.ClientSessionListParams{UserIdentifierKey: key})
+			sessions, errs = append(sessions, found...), append(errs, err)
+		}
+		return sessions
+	}
+	list() // finds what was made without a response too
+	for id := range s.made {
+		err := client.ClientSessions.Delete(ctx, id)
+		if apiErr, ok := errors.AsType[*seam.APIError](err); !ok || apiErr.Type != "client_session_not_found" {
+			errs = append(errs, err)
+		}
+	}
+	for _, session := range list() {
+		errs = append(errs, fmt.Errorf("client session %s is still there", session.ClientSessionID))
+	}
+	return errors.Join(errs...)
+}
+
+// compare adds to the table what an answer has otherwise than the recording of
+// its step.
+func (s *service) compare(req *http.Request, resp *http.Response, body []byte) {
+	_, step, ok := strings.Cut(s.t.Name(), "/")
+	if !ok {
+		return // no step
+	}
+	var was, is exchange
+	recorded, err := os.ReadFile(testdata + "recorded/" + step + ".json")
+	if err == nil {
+		require.NoError(s.t, json.Unmarshal(recorded, &was))
+	}
+	is.Response.Status = resp.StatusCode
+	is.Response.Header = answerHeader(req, resp)
+	if json.Unmarshal(body, &is.Response.Body) != nil && len(body) > 0 {
+		is.Response.Body = "no JSON"
+	}
+	before, now := was.facts(), is.facts()
+	if err != nil {
+		s.rows = append(s.rows, strings.Join([]string{step, "status", "-", now["status"]}, "\t"))
+		return
+	}
+	facts := maps.Clone(before)
+	maps.Copy(facts, now)
+	for _, fact := range slices.Sorted(maps.Keys(facts)) {
+		if before[fact] != now[fact] {
+			s.rows = append(s.rows, strings.Join([]string{step, fact, cmp.Or(before[fact], "-"), cmp.Or(now[fact], "-")}, "\t"))
+		}
+	}
+}
+
+// facts are what two servers should agree on in an answer: the status, the error,
+// headers, and the types of all else.
+func (e *exchange) facts() map[string]string {
+	facts := map[string]string{"status": fmt.Sprint(e.Response.Status)}
+	for name, value := range e.Response.Header {
+		switch name {
+		case "seam-request-id":
+			value = "some"
+		case "access-control-allow-headers", "access-control-allow-methods":
+			value = strings.Join(slices.Sorted(strings.SplitSeq(value, ", ")), ", ")
+		}
+		facts["header "+name] = value
+	}
+	addFacts(facts, "", e.Response.Body)
+	return facts
+}
+
+func addFacts(facts map[string]string, name string, value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, child := range value {
+			if key != "stack" { // which only a test server sends
+				addFacts(facts, strings.TrimPrefix(name+"."+key, "."), child)
+			}
+		}
+	case nil:
+		facts[name] = "null"
+	case string:
+		if name == "error.type" || name == "error.message" || name == "" {
+			facts[name] = value
+		} else {
+			facts[name] = "string"
+		}
+	case []any:
+		facts[name] = "array"
+		if strings.HasPrefix(name, "error.validation_errors") {
+			facts[name] = fmt.Sprint(value)
+		}
+	default:
+		facts[name] = fmt.Sprintf("%T", value)
+	}
+}
+
+// table lays out the rows.
+func (s *service) table() string {
+	if len(s.rows) == 0 {
+		return "nothing"
+	}
+	var text strings.Builder
+	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(columns, "STEP\tFACT\tFAKE\tSERVICE\n%s\n", strings.Join(s.rows, "\n"))
+	_ = columns.Flush()
+	return text.String()
+}
