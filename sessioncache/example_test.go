@@ -12,36 +12,43 @@ import (
 )
 
 func Example() {
+	if err := visit1000Pages(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 1 request
+	// signed in again: 00000002-0000-4000-8000-000000000000
+}
+
+func visit1000Pages(ctx context.Context) error {
 	srv, err := seamtest.Start() // stands for the real service
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer srv.Close()
 	client, err := seam.NewClient(seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL))
 	if err != nil {
-		log.Fatal(err)
-	}
-	cache, err := sessioncache.New(client, sessioncache.Config{Lifetime: 24 * time.Hour})
-	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 
-	ctx := context.Background()
-	for range 1000 { // page views
+	cache, err := sessioncache.New(client, sessioncache.Config{Lifetime: 24 * time.Hour})
+	if err != nil {
+		return err
+	}
+	for range 1000 {
 		if _, err := cache.Session(ctx, "jane_doe"); err != nil {
-			log.Fatal(err)
+			return err
 		}
 	}
 	fmt.Println(len(srv.Requests()), "request")
+
 	if err := cache.SignOut(ctx, "jane_doe"); err != nil {
-		log.Fatal(err)
+		return err
 	}
 	session, err := cache.Session(ctx, "jane_doe")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Println("signed in again:", session.ClientSessionID)
-	// Output:
-	// 1 request
-	// signed in again: 00000002-0000-4000-8000-000000000000
+	return nil
 }
