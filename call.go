@@ -198,7 +198,7 @@ func decodeEnvelope(r io.Reader, key string, value func(*transport.Decoder) erro
 	switch {
 	case err != nil:
 		return err
-	case e.Pagination.HasNextPage:
+	case key != "" && e.Pagination.HasNextPage:
 		return errors.New("response is one page of several, which this package does not support")
 	case key != "" && !e.found:
 		return errors.New("response has no " + key)

@@ -13,32 +13,32 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// ClientSessionsService has the operations on client sessions. It is the field
-// ClientSessions of a [Client], and like that safe for concurrent use.
+// ClientSessionsService provides the methods for client sessions. Use the
+// ClientSessions field of a [Client]. It is safe for concurrent use.
 //
-// The package documentation describes the errors that all operations return. An
-// operation documents only its own.
+// The package documentation describes the errors that all methods return.
 //
 // See https://docs.seam.co/latest/api/client_sessions.
 type ClientSessionsService struct{ service }
 
-// ClientSessionCreateParams describes a new session. All fields are optional, and
-// zero fields are not sent.
+// ClientSessionCreateParams are the params of Create. All fields are optional. Empty
+// fields are not sent.
 type ClientSessionCreateParams struct {
-	CustomerID          string    `json:"customer_id,omitzero"`
-	CustomerKey         string    `json:"customer_key,omitzero"`           // your own ID of the customer
-	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"`    // your own ID of the user
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // where the user can connect devices
-	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // whose devices the user can reach
-	UserIdentityID      string    `json:"user_identity_id,omitzero"`
-	ExpiresAt           time.Time `json:"expires_at,omitzero"` // chosen by Seam if zero
+	CustomerID          string    `json:"customer_id,omitzero"`            // Seam's ID of the customer
+	CustomerKey         string    `json:"customer_key,omitzero"`           // your application's ID of the customer
+	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"`    // your application's ID of the user
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // Connect Webviews that the user can use
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // accounts whose devices the user can access
+	UserIdentityID      string    `json:"user_identity_id,omitzero"`       // Seam's ID of the user
+	ExpiresAt           time.Time `json:"expires_at,omitzero"`             // chosen by Seam if zero
 }
 
-// Create creates a session. If UserIdentifierKey already has a session, the error
-// matches [ErrClientSessionExists]; see [ClientSessionsService.GetOrCreate].
+// Create creates a session. If the user already has a session, the error matches
+// [ErrClientSessionExists]. See [ClientSessionsService.GetOrCreate].
 //
-// Create is not safe to repeat. It retries only if the previous attempt surely had
-// no effect. After an error without a status there may or may not be a session.
+// Create is not idempotent. It is retried only if the server cannot have processed the
+// previous attempt. After a timeout, a lost connection, a status 5xx or a truncated
+// response, the session may have been created.
 //
 // See https://docs.seam.co/latest/api/client_sessions/create.
 func (s *ClientSessionsService) Create(ctx context.Context, params ClientSessionCreateParams, opts ...Option) (*ClientSession, error) {
@@ -47,30 +47,31 @@ func (s *ClientSessionsService) Create(ctx context.Context, params ClientSession
 	return one(ctx, call, "client_session", ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}.check)
 }
 
-// Delete deletes a session and its record. The session's token stops working.
+// Delete deletes a session. Its token stops working. If there is no such session, the
+// error matches [ErrNotFound].
 //
-// Delete is safe to repeat. If the response of an attempt is lost, the next attempt
-// may return an error that matches [ErrNotFound], and whose Attempts is more
-// than 1.
+// Delete is idempotent. If a response is lost, a retry may return [ErrNotFound] although
+// the session was deleted. The Attempts of the [*APIError] is then more than 1.
 //
 // See https://docs.seam.co/latest/api/client_sessions/delete.
 func (s *ClientSessionsService) Delete(ctx context.Context, clientSessionID string, opts ...Option) error {
 	return none(ctx, s.newCallByID("ClientSessions.Delete", "/client_sessions/delete", clientSessionID, opts))
 }
 
-// ClientSessionGetParams names a session, by its ID or by the user's key. Set one
-// of the fields.
+// ClientSessionGetParams are the params of Get. Set exactly one field. With
+// [WithClientSessionToken], both can be empty.
 type ClientSessionGetParams struct {
 	ClientSessionID   string `json:"client_session_id,omitzero"`
-	UserIdentifierKey string `json:"user_identifier_key,omitzero"`
+	UserIdentifierKey string `json:"user_identifier_key,omitzero"` // your application's ID of the user
 }
 
-// Get returns a session. With [WithClientSessionToken], params can be zero: Get
-// then returns the session of the token. If there is no such session, the error
-// matches [ErrNotFound]. If the token has expired or was revoked, it matches
-// [ErrClientSessionExpired] or [ErrClientSessionRevoked].
+// Get returns a session by its ID or by user. With [WithClientSessionToken] and empty
+// params, it returns the session of the token. If there is no such session, the error
+// matches [ErrNotFound]. If the token has expired or was revoked, the error matches
+// [ErrClientSessionExpired] or [ErrClientSessionRevoked]. A response with another
+// session is an [*APIError].
 //
-// Get is safe to repeat.
+// Get is idempotent.
 //
 // See https://docs.seam.co/latest/api/client_sessions/get.
 func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGetParams, opts ...Option) (*ClientSession, error) {
@@ -81,29 +82,28 @@ func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGet
 	}.check)
 }
 
-// ClientSessionGetOrCreateParams describes a session. Set UserIdentifierKey or
-// UserIdentityID. Zero fields are not sent.
+// ClientSessionGetOrCreateParams are the params of GetOrCreate. Set UserIdentifierKey,
+// UserIdentityID or both. Empty fields are not sent.
 type ClientSessionGetOrCreateParams struct {
-	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"`    // your own ID of the user
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // where the user can connect devices
-	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // whose devices the user can reach
-	UserIdentityID      string    `json:"user_identity_id,omitzero"`
-	ExpiresAt           time.Time `json:"expires_at,omitzero"` // chosen by Seam if zero
+	UserIdentifierKey   string    `json:"user_identifier_key,omitzero"`    // your application's ID of the user
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // Connect Webviews that the user can use
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // accounts whose devices the user can access
+	UserIdentityID      string    `json:"user_identity_id,omitzero"`       // Seam's ID of the user
+	ExpiresAt           time.Time `json:"expires_at,omitzero"`             // chosen by Seam if zero
 }
 
-// GetOrCreate returns the session of a user, and creates one if there is none.
+// GetOrCreate returns the session of a user. If there is none, it creates one.
 //
-// Seam returns an existing session unchanged. ExpiresAt, ConnectWebviewIDs and
-// ConnectedAccountIDs apply only to a new session. An existing one may expire
-// sooner or later than ExpiresAt, and may have other access. To extend the access
-// of a session, use [ClientSessionsService.GrantAccess]. To change its expiry,
-// call [ClientSessionsService.Revoke] and then GetOrCreate again. Package
-// [github.com/seam-go/seam/sessioncache] does that for you.
+// Seam returns an existing session unchanged, and ignores the other params. The session
+// may be about to expire, or expire later than ExpiresAt, and may have other access. To
+// add access to a session, use [ClientSessionsService.GrantAccess]. To change its
+// expiry, call [ClientSessionsService.Revoke] and then GetOrCreate again. Package
+// [github.com/seam-go/seam/sessioncache] replaces sessions before they expire.
 //
-// GetOrCreate is safe to repeat with a UserIdentifierKey. Without one it retries
-// only if the previous attempt surely had no effect, like
-// [ClientSessionsService.Create]. A session of another user in the response is an
-// [*APIError].
+// A response with the session of another user is an [*APIError].
+//
+// GetOrCreate is idempotent if UserIdentifierKey is set. Otherwise it is retried only if
+// the server cannot have processed the previous attempt.
 //
 // See https://docs.seam.co/latest/api/client_sessions/get_or_create.
 func (s *ClientSessionsService) GetOrCreate(ctx context.Context, params ClientSessionGetOrCreateParams, opts ...Option) (*ClientSession, error) {
@@ -113,26 +113,25 @@ func (s *ClientSessionsService) GetOrCreate(ctx context.Context, params ClientSe
 		retry, user = transport.RetryUnsent, ClientSessionListParams{UserIdentityID: params.UserIdentityID}
 	}
 	call := s.newCall("ClientSessions.GetOrCreate", "/client_sessions/get_or_create", params, retry, opts)
-	call.require(user != ClientSessionListParams{}, "params name no user; set UserIdentifierKey or UserIdentityID")
+	call.require(user != ClientSessionListParams{}, "params identify no user; set UserIdentifierKey or UserIdentityID")
 	return one(ctx, call, "client_session", user.check)
 }
 
-// ClientSessionGrantAccessParams names a session, by its ID or by the user's key,
-// and what it gets access to. Set ClientSessionID or UserIdentifierKey, and at
-// least one other field.
+// ClientSessionGrantAccessParams are the params of GrantAccess. Set either
+// ClientSessionID or UserIdentifierKey, and at least one of the other fields.
 type ClientSessionGrantAccessParams struct {
 	ClientSessionID   string `json:"client_session_id,omitzero"`
-	UserIdentifierKey string `json:"user_identifier_key,omitzero"`
+	UserIdentifierKey string `json:"user_identifier_key,omitzero"` // your application's ID of the user
 
-	ConnectWebviewIDs   []string `json:"connect_webview_ids,omitempty"`
-	ConnectedAccountIDs []string `json:"connected_account_ids,omitempty"`
-	UserIdentityID      string   `json:"user_identity_id,omitzero"`
+	ConnectWebviewIDs   []string `json:"connect_webview_ids,omitempty"`   // Connect Webviews to add
+	ConnectedAccountIDs []string `json:"connected_account_ids,omitempty"` // connected accounts to add
+	UserIdentityID      string   `json:"user_identity_id,omitzero"`       // user identity to set
 }
 
-// GrantAccess gives a session access to Connect Webviews, connected accounts or a
-// user identity, in addition to what it has.
+// GrantAccess adds access to a session. The session keeps the access that it has. If
+// there is no such session, the error matches [ErrNotFound].
 //
-// GrantAccess is safe to repeat.
+// GrantAccess is idempotent.
 //
 // See https://docs.seam.co/latest/api/client_sessions/grant_access.
 func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSessionGrantAccessParams, opts ...Option) error {
@@ -143,16 +142,17 @@ func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSe
 	return none(ctx, call)
 }
 
-// ClientSessionListParams filters a list. Zero fields are ignored.
+// ClientSessionListParams are the params of List, All and RevokeAll. A session must match
+// all fields that are set.
 type ClientSessionListParams struct {
 	ClientSessionID          string `json:"client_session_id,omitzero"`
 	UserIdentifierKey        string `json:"user_identifier_key,omitzero"`
 	ConnectWebviewID         string `json:"connect_webview_id,omitzero"`
 	UserIdentityID           string `json:"user_identity_id,omitzero"`
-	WithoutUserIdentifierKey bool   `json:"without_user_identifier_key,omitzero"` // only sessions without a key
+	WithoutUserIdentifierKey bool   `json:"without_user_identifier_key,omitzero"` // only sessions without one
 }
 
-// match reports whether s passes the filter.
+// match reports whether s matches p.
 func (p ClientSessionListParams) match(s *ClientSession) bool {
 	return (p.ClientSessionID == "" || p.ClientSessionID == s.ClientSessionID) &&
 		(p.UserIdentifierKey == "" || p.UserIdentifierKey == s.UserIdentifierKey) &&
@@ -163,7 +163,7 @@ func (p ClientSessionListParams) match(s *ClientSession) bool {
 
 var errOtherSession = errors.New("response has a client session that was not requested")
 
-// check returns an error unless s is complete and passes the filter.
+// check returns an error unless s is complete and matches p.
 func (p ClientSessionListParams) check(s *ClientSession) error {
 	if err := s.complete(); err != nil {
 		return err
@@ -174,12 +174,12 @@ func (p ClientSessionListParams) check(s *ClientSession) error {
 	return nil
 }
 
-// List returns all sessions that pass the filter. A zero params returns those of
-// the whole workspace. A list of more than 256 MiB, as JSON or in memory, is an
-// [*APIError]. For more than a few thousand sessions use
+// List returns the sessions that match params, or all sessions of the workspace if params
+// are empty. A list that exceeds 256 MiB, as JSON or in memory, is an [*APIError], and so
+// is a session that exceeds 4 MiB. For more than a few thousand sessions use
 // [ClientSessionsService.All].
 //
-// List is safe to repeat.
+// List is idempotent.
 //
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
@@ -187,14 +187,15 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 	return list(ctx, call, "client_sessions", (*ClientSession).complete)
 }
 
-// All returns the sessions of [ClientSessionsService.List] one at a time while
-// they arrive, in constant memory. Each loop over it sends a request. An error
-// ends the loop, as its last item and with a zero ClientSession.
+// All returns an iterator over the sessions that [ClientSessionsService.List] returns. It
+// decodes them as they are received, in constant memory. Each loop sends a request. If an
+// error occurs, it is the last item, with a zero ClientSession. A loop that ends early
+// closes the connection.
 //
-// The time that the loop body takes counts towards no timeout: [WithTimeout]
-// limits the wait for the response, and then each pause in it.
+// [WithTimeout] limits the wait for the response headers and each read of the body, but
+// not the time spent in the loop body. The context limits both.
 //
-// All is safe to repeat. It does not retry once a response has begun.
+// All is idempotent. It is not retried after the response headers were received.
 //
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
@@ -202,33 +203,34 @@ func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionLis
 	return each(ctx, call, "client_sessions", (*ClientSession).complete)
 }
 
-// Revoke revokes a session. Its token stops working.
+// Revoke revokes a session. Its token stops working. If there is no such session, the
+// error matches [ErrNotFound].
 //
-// Revoke is safe to repeat. If the response of an attempt is lost, the next attempt
-// may return an error that matches [ErrNotFound], like that of
-// [ClientSessionsService.Delete].
+// Revoke is idempotent. If a response is lost, a retry may return [ErrNotFound] although
+// the session was revoked. The Attempts of the [*APIError] is then more than 1.
 //
 // See https://docs.seam.co/latest/api/client_sessions/revoke.
 func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID string, opts ...Option) error {
 	return none(ctx, s.newCallByID("ClientSessions.Revoke", "/client_sessions/revoke", clientSessionID, opts))
 }
 
-// RevokeAll revokes all sessions that pass the filter, for example to sign a user
-// out everywhere. It revokes up to 8 at once. Set at least one field of params, so
-// that an empty variable does not sign out a whole workspace.
+// RevokeAll revokes the sessions that match params, for example to sign a user out
+// everywhere. At least one field of params must be set. RevokeAll revokes up to 8
+// sessions concurrently.
 //
-// RevokeAll returns the sessions that it revoked, and those that were gone when it
-// tried. If some could not be revoked, the error joins one error for each, with
-// the ID of the session. RevokeAll attempts all of them, unless the context ends.
-// If the list cannot be read completely, or has other sessions than requested,
-// RevokeAll revokes nothing.
+// It returns the sessions that were revoked, including those that no longer existed. If
+// some could not be revoked, it returns the others together with an error that joins one
+// error for each, as [errors.Join] does, with the ID of its session. It tries all of them
+// unless the context ends. If the list of sessions cannot be read completely, or contains
+// a session that does not match params, RevokeAll revokes nothing. Sessions that are
+// created while it runs may not be revoked.
 //
-// RevokeAll is safe to repeat. It rejects [WithResponse].
+// RevokeAll is idempotent. It rejects [WithResponse].
 //
 // See https://docs.seam.co/latest/api/client_sessions/revoke.
 func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
 	call := s.newCall("ClientSessions.RevokeAll", "/client_sessions/list", params, transport.RetryTransient, opts)
-	call.require(params != ClientSessionListParams{}, "params have no filter; set at least one field")
+	call.require(params != ClientSessionListParams{}, "params are empty; set at least one field")
 	call.require(call.response == nil, string(errSharedResponse))
 	sessions, err := list(ctx, call, "client_sessions", func(session *ClientSession) error {
 		if session.ClientSessionID == "" || !params.match(session) { // a missing token must not prevent the revoke
@@ -273,10 +275,10 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 	return revoked, errors.Join(errs...)
 }
 
-// errGoroutineEnded is the error if the transport calls runtime.Goexit.
+// errGoroutineEnded is returned if the transport calls runtime.Goexit.
 var errGoroutineEnded = errors.New("the http.Client ended the goroutine of the call")
 
-// revokeListed revokes a session from a list, unless it is gone by now.
+// revokeListed revokes a session from a list. It returns nil if it no longer exists.
 func (s *ClientSessionsService) revokeListed(ctx context.Context, session ClientSession, opts []Option) error {
 	call := s.newCallByID("ClientSessions.RevokeAll", "/client_sessions/revoke", session.ClientSessionID, opts)
 	call.userIdentifierKey = session.UserIdentifierKey
@@ -288,8 +290,7 @@ func (s *ClientSessionsService) revokeListed(ctx context.Context, session Client
 	return err
 }
 
-// newCallByID returns a call of an operation whose only param is the ID of a
-// session.
+// newCallByID returns a call of a method whose only param is the ID of a session.
 func (s *ClientSessionsService) newCallByID(operation, path, id string, opts []Option) *call {
 	call := s.newCall(operation, path, struct {
 		ClientSessionID string `json:"client_session_id"`
@@ -298,9 +299,9 @@ func (s *ClientSessionsService) newCallByID(operation, path, id string, opts []O
 	return call
 }
 
-// requireOne makes the call fail unless one of the two is set. If both are, Seam
-// takes the first session that matches either.
+// requireOne makes the call fail unless exactly one of the two is set, or none if orNone.
+// With both, Seam would use a session that matches either.
 func (c *call) requireOne(clientSessionID, userIdentifierKey string, orNone bool) {
-	c.require(clientSessionID+userIdentifierKey != "" || orNone, "params name no session; set ClientSessionID or UserIdentifierKey")
+	c.require(clientSessionID+userIdentifierKey != "" || orNone, "params identify no session; set ClientSessionID or UserIdentifierKey")
 	c.require(clientSessionID == "" || userIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")
 }

@@ -12,23 +12,35 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// Errors that [errors.Is] finds in the errors of this package. All but
-// ErrInvalidParams stand for an [*APIError].
+// Errors for use with [errors.Is]. Except for ErrInvalidParams, an error that matches
+// one of them is an [*APIError]. It can match several.
 var (
-	ErrUnauthorized = errors.New("seam: unauthorized") // status 401
-	ErrForbidden    = errors.New("seam: forbidden")    // status 403
-	ErrNotFound     = errors.New("seam: not found")    // status 404
-	ErrConflict     = errors.New("seam: conflict")     // status 409
-	ErrRateLimited  = errors.New("seam: rate limited") // status 429
-	ErrServer       = errors.New("seam: server error") // status 5xx
+	// ErrUnauthorized is status 401: the credential is invalid.
+	ErrUnauthorized = errors.New("seam: unauthorized")
+	// ErrForbidden is status 403: the credential lacks a permission.
+	ErrForbidden = errors.New("seam: forbidden")
+	// ErrNotFound is status 404.
+	ErrNotFound = errors.New("seam: not found")
+	// ErrConflict is status 409.
+	ErrConflict = errors.New("seam: conflict")
+	// ErrRateLimited is status 429.
+	ErrRateLimited = errors.New("seam: rate limited")
+	// ErrServer is status 5xx.
+	ErrServer = errors.New("seam: server error")
 
-	ErrClientSessionExists  = errors.New("seam: client session exists")  // the user has a session already
-	ErrClientSessionExpired = errors.New("seam: client session expired") // the client session token has expired
-	ErrClientSessionRevoked = errors.New("seam: client session revoked") // the client session token was revoked
+	// ErrClientSessionExists is the type client_session_token_already_exists: the
+	// user has a session already.
+	ErrClientSessionExists = errors.New("seam: client session exists")
+	// ErrClientSessionExpired is the type client_session_expired: the client session
+	// token that authenticates the call has expired.
+	ErrClientSessionExpired = errors.New("seam: client session expired")
+	// ErrClientSessionRevoked is the type client_session_revoked: the session of the
+	// client session token that authenticates the call was revoked.
+	ErrClientSessionRevoked = errors.New("seam: client session revoked")
 
-	// ErrInvalidParams means that params or options are invalid. If this package
-	// found that, nothing was sent. If Seam did (type invalid_input), the error is
-	// an *APIError too.
+	// ErrInvalidParams means that params or options are invalid. Nothing was sent,
+	// unless the error is also an *APIError: then Seam rejected the request, with the
+	// type invalid_input.
 	ErrInvalidParams = errors.New("seam: invalid parameters")
 )
 
@@ -38,41 +50,38 @@ type invalid string
 func (e invalid) Error() string        { return string(e) }
 func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 
-// APIError is an unusable response: one with a non-2xx status, or a 2xx response
-// that is cut short or lacks the expected data. If the context ends while a
-// response is read or before a retry, the error describes that response and also
-// matches the context's error.
+// APIError reports a response with a non-2xx status, or a 2xx response that is
+// truncated or lacks the expected data. If the context ends while a response is read,
+// or during the delay before a retry, the error also matches the context's error.
 //
-// Its text is one line that is safe to log. It quotes at most 200 bytes of each
-// thing that the server wrote. In the text and in the fields, REDACTED replaces
-// everything that looks like a Seam token or a JWT, the credential of the call
-// and the user identifier keys that the call sent. That includes their JSON, URL
-// and HTML escapes. A copy that is encoded in another way, such as base64 or a
-// different letter case, is not recognized. A field name or type in Seam's
-// style, such as user_identifier_key, stays even if it equals a user identifier
-// key.
+// The error text is one line. It quotes at most 200 bytes of each value in the
+// response. In the text and in the fields, REDACTED replaces the credential of the
+// call, the user identifier keys that the call sent, and everything that looks like a
+// Seam token or a JWT. Their JSON, URL and HTML escapes are recognized. Other
+// encodings, such as base64, and other spellings, such as upper case, are not. Types
+// and field names of Seam are not redacted, even if a user identifier key is equal.
 type APIError struct {
-	Method     string // the method of the request: POST
-	Path       string // the path of the request, such as /client_sessions/get
-	StatusCode int
-	Type       string // such as client_session_not_found; empty if the body is not Seam's
-	Message    string // the explanation; the first 200 bytes of the body if that is not Seam's
-	RequestID  string // identifies the request for Seam's support
+	Method     string // HTTP method of the request, always POST
+	Path       string // path of the request, such as /client_sessions/get
+	StatusCode int    // HTTP status of the response
+	Type       string // error type from Seam, such as client_session_not_found; empty if the body is not Seam's
+	Message    string // error message from Seam; the first 200 bytes of the body if it is not Seam's
+	RequestID  string // ID of the request, for Seam's support
 
-	// ValidationErrors holds messages about invalid input by field, such as
-	// user_identifier_key or connect_webview_ids.0. Messages about the input as a
-	// whole have the empty name.
+	// ValidationErrors holds messages about invalid params by field, such as
+	// user_identifier_key or connect_webview_ids.0. The empty key holds messages that
+	// concern no single field.
 	ValidationErrors map[string][]string
 
-	// RetryAfter is how long the server asked to wait, 0 if it did not.
+	// RetryAfter is the Retry-After of a response with status 429 or 503, or 0.
 	RetryAfter time.Duration
-	// Attempts is how many times the request was sent.
+	// Attempts is the number of requests sent.
 	Attempts int
 
 	err error
 }
 
-// Error returns the request and what is wrong with the response, in one line.
+// Error describes the request and what is wrong with the response, in one line.
 func (e *APIError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seam: %s %s: %d", e.Method, e.Path, e.StatusCode)
@@ -99,11 +108,11 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns why the response could not be read or decoded, or the error of
-// the context. It returns nil if the status is what is wrong.
+// Unwrap returns the error of reading or decoding the response, or of the context. It
+// returns nil if the status is the only error.
 func (e *APIError) Unwrap() error { return e.err }
 
-// Is reports whether target is the error for the status or type of e.
+// Is reports whether target is an Err variable of this package that e matches.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrUnauthorized:

@@ -15,18 +15,18 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// DefaultEndpoint is the URL of the Seam API, used unless [WithEndpoint] or
-// SEAM_ENDPOINT sets another one.
+// DefaultEndpoint is the endpoint of a client if neither [WithEndpoint] nor
+// SEAM_ENDPOINT sets one.
 const DefaultEndpoint = "https://connect.getseam.com"
 
-// Option configures a client if given to [NewClient], or a single call if given
-// to that call. The last of several options for the same thing wins. An invalid
-// option makes NewClient or the call return an error that matches
+// Option configures a [Client], if passed to [NewClient], or a single call. If options
+// set the same thing, the last one wins. All options for credentials set the same
+// thing. An invalid option makes NewClient or the call return an error that matches
 // [ErrInvalidParams]. Options can be reused and shared between goroutines, except
 // those of [WithResponse].
 type Option func(*config) error
 
-// WithAPIKey authenticates with an API key, which acts for one workspace.
+// WithAPIKey authenticates with an API key, which is for one workspace.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithAPIKey(key string) Option { return withCredential(apiKey, key) }
@@ -48,14 +48,14 @@ func WithPersonalAccessToken(token, workspaceID string) Option {
 	}
 }
 
-// WithClientSessionToken authenticates as the user of a client session. A Get
-// with this option reports whether the token is still valid.
+// WithClientSessionToken authenticates as the user of a client session. Get with this
+// option tells whether the token is still valid.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithClientSessionToken(token string) Option { return withCredential(clientSessionToken, token) }
 
-// WithPublishableKey authenticates with a publishable key, which can only create
-// sessions without access to anything.
+// WithPublishableKey authenticates with a publishable key. It can only create client
+// sessions, and only such that have access to nothing yet.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithPublishableKey(key string) Option { return withCredential(publishableKey, key) }
@@ -70,8 +70,8 @@ func withCredential(kind credentialKind, secret string) Option {
 	}
 }
 
-// WithEndpoint sends requests to the API at endpoint, an absolute URL that may
-// have a path. The default is [DefaultEndpoint].
+// WithEndpoint sets the base URL of the API, which may have a path. The default is
+// [DefaultEndpoint].
 func WithEndpoint(endpoint string) Option {
 	return func(c *config) error {
 		base, insecure, problem := transport.ParseEndpoint(endpoint, DefaultEndpoint, "give the credential with an option such as WithAPIKey")
@@ -83,8 +83,8 @@ func WithEndpoint(endpoint string) Option {
 	}
 }
 
-// WithInsecureHTTP allows plain http for an endpoint that is not on this machine.
-// The credential and all tokens then cross the network unencrypted.
+// WithInsecureHTTP allows plain http for an endpoint that is not loopback. The
+// credential and all tokens are then sent unencrypted.
 func WithInsecureHTTP() Option {
 	return func(c *config) error {
 		c.insecureAllowed = true
@@ -92,9 +92,9 @@ func WithInsecureHTTP() Option {
 	}
 }
 
-// WithHTTPClient sends requests over the transport of client, which may be of any
-// type, and applies its Timeout, if set, as [WithTimeout] does. It does not use
-// the redirect policy and the cookies of client. It does not change client.
+// WithHTTPClient uses client.Transport, which may be of any type. If it is nil,
+// [http.DefaultTransport] is used. A client.Timeout that is not zero has the effect of
+// [WithTimeout]. CheckRedirect and Jar are ignored, and client is not modified.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
@@ -110,9 +110,10 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// WithTimeout limits the duration of each attempt, from the connection to the end
-// of the response body. The default is 30 seconds. The context of a call limits
-// the call as a whole, including retries and the waits between them.
+// WithTimeout limits the duration of each attempt, including the response body. The
+// default is 30 seconds, and timeout must be positive. To limit a call as a whole,
+// with its retries and delays, use its context. For All, see
+// [ClientSessionsService.All].
 func WithTimeout(timeout time.Duration) Option {
 	return func(c *config) error {
 		if timeout <= 0 {
@@ -123,9 +124,8 @@ func WithTimeout(timeout time.Duration) Option {
 	}
 }
 
-// WithMaxRetries sets how many times a request may be repeated after the first
-// attempt, if its operation allows that. The default is 2. With 0 each request is
-// sent once.
+// WithMaxRetries sets the maximum number of retries of a call. The default is 2, and 0
+// disables retries.
 func WithMaxRetries(retries int) Option {
 	return func(c *config) error {
 		if retries < 0 {
@@ -136,10 +136,8 @@ func WithMaxRetries(retries int) Option {
 	}
 }
 
-// WithIdempotent allows [Client.Post] to repeat a request after any transient
-// failure. Without it, Post repeats a request only if the previous attempt surely
-// had no effect. [NewClient] and the operations of the services reject it: they
-// have their own rules.
+// WithIdempotent declares that a request of [Client.Post] is idempotent, so that it is
+// retried after any transient failure. It can be passed only to Client.Post.
 func WithIdempotent() Option {
 	return func(c *config) error {
 		c.idempotent = true
@@ -147,9 +145,9 @@ func WithIdempotent() Option {
 	}
 }
 
-// WithHeader sends a header with every request, in place of an earlier value. It
-// rejects the headers that this package controls: those for authentication, the
-// body, the connection and retries.
+// WithHeader sets a header of every request, replacing an earlier value. It rejects
+// headers that this package controls: those for authentication, the body, the
+// connection and retries.
 func WithHeader(name, value string) Option {
 	return func(c *config) error {
 		name := http.CanonicalHeaderKey(name)
@@ -179,10 +177,11 @@ func WithHeader(name, value string) Option {
 	}
 }
 
-// WithLogger logs each attempt, at level Warn if a retry follows and else at
-// level Debug. A line has the fields of [Attempt], as operation, attempt, status,
-// request_id, duration, retry_in and error, and no secrets. By default, and with
-// a nil logger, nothing is logged.
+// WithLogger logs each attempt, without secrets. An attempt that is followed by a retry
+// is logged at [slog.LevelWarn]. The last attempt is logged at [slog.LevelDebug], even
+// if it failed, since the call returns its error. The attributes are those of
+// [Attempt], named operation, attempt, status, request_id, duration, retry_in and
+// error. By default, and if logger is nil, nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		c.logger = logger
@@ -190,22 +189,26 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// Attempt describes an attempt of a call that has ended, for [WithObserver]. It
-// holds no secrets.
+// Attempt describes a completed attempt of a call, for [WithObserver]. It contains no
+// secrets.
 type Attempt struct {
 	Operation  string        // such as ClientSessions.Get, or Post /devices/list
 	Number     int           // 1 for the first attempt of the call
-	StatusCode int           // 0 if there was no response
-	RequestID  string        // identifies the request for Seam's support
-	Duration   time.Duration // of the attempt, including the response body
-	RetryIn    time.Duration // until the next attempt; 0 if none follows
-	Err        error         // why there is no complete, valid response; nil for any status otherwise
+	StatusCode int           // 0 if no response was received
+	RequestID  string        // ID of the request, for Seam's support
+	Duration   time.Duration // includes reading the response; for All, also the loop body
+	RetryIn    time.Duration // delay before the next attempt; 0 if there is none
+
+	// Err is set if no complete, valid response was received. It is nil for a complete
+	// response with a non-2xx status.
+	Err error
 }
 
-// WithObserver calls observe after each attempt, for metrics. That includes an
-// attempt that the context ended. It is called in the goroutine of the call, and
-// its time counts towards the call. RevokeAll calls it from several goroutines at
-// once. By default, and with nil, nothing is called.
+// WithObserver calls observe after each attempt, for example to record metrics. That
+// includes an attempt that the context ended. observe is called synchronously, in the
+// goroutine of the call. It must be safe for concurrent use if calls are concurrent;
+// RevokeAll makes concurrent calls itself. A panic of observe reaches the caller of the
+// method. By default, and if observe is nil, nothing is called.
 func WithObserver(observe func(ctx context.Context, attempt Attempt)) Option {
 	return func(c *config) error {
 		c.observe = observe
@@ -215,21 +218,21 @@ func WithObserver(observe func(ctx context.Context, attempt Attempt)) Option {
 
 // Response is the last response of a call, for [WithResponse].
 //
-// Printed with package fmt or log/slog, it shows REDACTED in place of Header and
-// Body, which may hold tokens. Package fmt ignores that for the verbs %p and %w,
-// and in unexported fields of other types.
+// Formatted with package fmt or log/slog, it shows REDACTED in place of Header and
+// Body, which may contain tokens. They still appear in package fmt with %p or %w, and
+// for unexported fields of other types, and in [encoding/json.Marshal].
 type Response struct {
-	StatusCode int // 0 if there was no response
+	StatusCode int // 0 if no response was received
 	Header     http.Header
-	RequestID  string // identifies the request for Seam's support
-	Attempts   int    // how many times the request was sent; 0 if the call was invalid
+	RequestID  string // ID of the request, for Seam's support
+	Attempts   int    // number of requests sent
 
-	// Body is the body as received, including tokens. Of a non-2xx response it is
-	// the first 1 MiB. It is nil for All, which keeps nothing.
+	// Body is the body as received, including tokens. It has at most 1 MiB of a non-2xx
+	// response. It is nil for All.
 	Body []byte
 }
 
-// redacted returns what is printed of r.
+// redacted returns r as it is formatted.
 func (r Response) redacted() any {
 	printed := struct {
 		StatusCode int
@@ -247,15 +250,15 @@ func (r Response) redacted() any {
 	return printed
 }
 
-// Format implements [fmt.Formatter]. It prints r without Header and Body.
+// Format implements [fmt.Formatter]. It omits Header and Body.
 func (r Response) Format(state fmt.State, verb rune) { redact.Format(state, verb, r.redacted()) }
 
-// LogValue implements [slog.LogValuer]. It logs r without Header and Body.
+// LogValue implements [slog.LogValuer]. It omits Header and Body.
 func (r Response) LogValue() slog.Value { return slog.AnyValue(r.redacted()) }
 
-// WithResponse stores the last response of a call in response before the call
-// returns, even if it returns an error. It is for a single call: [NewClient] and
-// RevokeAll reject it, and concurrent calls must not share a Response.
+// WithResponse stores the last response of a call in response, before the call returns
+// or, for All, before its loop ends. It does so on errors too. [NewClient] and RevokeAll
+// reject it. Concurrent calls must not share a Response.
 func WithResponse(response *Response) Option {
 	return func(c *config) error {
 		if response == nil {

@@ -110,7 +110,7 @@ func TestRevokeAllNeedsAFilter(t *testing.T) {
 		opts   []seam.Option
 		want   string
 	}{
-		{want: "params have no filter; set at least one field"},
+		{want: "params are empty; set at least one field"},
 		{params: seam.ClientSessionListParams{UserIdentifierKey: " "}, want: "UserIdentifierKey is blank"},
 		{params: ofJane, opts: []seam.Option{seam.WithResponse(new(seam.Response))}, want: "WithResponse is for a single call; several would overwrite the Response"},
 		{params: ofJane, opts: []seam.Option{nil}, want: "an Option is nil; omit it"},

@@ -1,9 +1,8 @@
-// Package seam is a client for the Seam API: for its client sessions, and with
-// [Client.Post] for every other endpoint.
+// Package seam provides a client for the Seam API. It has typed methods for client
+// sessions. [Client.Post] calls any other endpoint.
 //
-// A client session is a token that a backend hands to the browser or phone of one
-// of its users. With it, the user's device talks to Seam directly, limited to the
-// user's own locks, thermostats and other devices.
+// A client session gives one of your users access to Seam from a browser or phone.
+// Its token works only for that user's locks, thermostats and other devices.
 //
 //	client, err := seam.NewClient() // SEAM_API_KEY from the environment
 //	if err != nil {
@@ -15,64 +14,72 @@
 //
 // # Authentication
 //
-// A client has one credential: an API key, a personal access token with a
-// workspace, a client session token or a publishable key. It comes from an option
+// A client authenticates with an API key, a personal access token for a workspace,
+// a client session token or a publishable key. The credential comes from an option
 // such as [WithAPIKey], or else from the environment: SEAM_API_KEY, or
-// SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. SEAM_ENDPOINT sets the
-// endpoint unless [WithEndpoint] does. Only [NewClient] reads the environment.
-// Every [Option] can also be given to a single call, so a call can use another
-// credential.
+// SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. [NewClient] returns an error if
+// the environment has both. SEAM_ENDPOINT sets the endpoint unless [WithEndpoint]
+// does. Only NewClient reads the environment. An [Option] that is passed to a call
+// applies to that call only, so a call can use another credential.
 //
 // # Errors
 //
-// Any non-2xx response is an [*APIError]. So is a 2xx response without the
-// expected data. [errors.Is] finds the common cases, such as [ErrNotFound].
-// Invalid params and options are rejected before anything is sent, with an error
-// that matches [ErrInvalidParams]. Any other error means that the last attempt got
-// no response. [errors.Is] and [errors.As] find its cause, such as
+// A non-2xx response is returned as an [*APIError]. So is a 2xx response that is
+// truncated or lacks the expected data. Use [errors.Is] to test for common errors,
+// such as [ErrNotFound]. Invalid params and options are rejected before a request is
+// sent, with an error that matches [ErrInvalidParams]. Any other error means that no
+// response was received. [errors.Is] and [errors.As] find its cause, such as
 // [context.DeadlineExceeded] or a [net.OpError].
 //
 // # Retries and idempotency
 //
 // A call makes up to three attempts ([WithMaxRetries]), of up to 30 seconds each
-// ([WithTimeout]). Which failures lead to a retry depends on the operation:
+// ([WithTimeout]). When an attempt is retried depends on the method:
 //
-//   - Get, List, GrantAccess, Revoke and Delete are safe to repeat. They retry
+//   - Get, List, GrantAccess, Revoke and Delete are idempotent. They are retried
 //     after any transient failure: a failed or lost connection, a timeout, a
-//     response that is cut short, status 429, and status 5xx except 501.
-//   - Create is not safe to repeat. It retries only if the previous attempt surely
-//     had no effect: no connection was made, HTTP/2 reported that the server did
-//     not process the request, or the status was 429.
-//   - GetOrCreate retries like Get if it has a UserIdentifierKey, else like Create.
-//   - All retries like List until a response begins, and then no more.
-//   - RevokeAll retries like List, and then like Revoke for each session.
-//   - [Client.Post] retries like Create, or with [WithIdempotent] like Get.
+//     truncated response, status 429, and status 5xx except 501.
+//   - Create is not idempotent. It is retried only if the server cannot have
+//     processed the previous attempt: no connection was made, HTTP/2 reported that
+//     the server did not process the request, or the status was 429.
+//   - GetOrCreate is retried like Get if it has a UserIdentifierKey, else like
+//     Create.
+//   - All is retried like List, but not after the response headers were received.
+//   - RevokeAll is retried like List, and then like Revoke for each session.
+//   - [Client.Post] is retried like Create, or with [WithIdempotent] like Get.
 //
-// The first wait is 200 to 400 milliseconds. Each further wait is twice as long, up
-// to 10 to 20 seconds. If a response with status 429 or 503 asks for a longer wait
-// (Retry-After), that is used, up to 60 seconds. If it asks for more, or if the
-// context would end during the wait, the call ends at once with the error of that
-// response.
+// Unknown hosts and invalid TLS certificates are not transient.
+//
+// The delay before the first retry is random between 200 and 400 milliseconds. The
+// range doubles with each further retry, up to 10 to 20 seconds. A longer
+// Retry-After of a response with status 429 or 503 is used instead, up to 60
+// seconds. The call returns the error of the last attempt at once if the Retry-After
+// is longer than that, or if the delay would exceed the deadline of the context.
 //
 // # Concurrency
 //
-// A [Client] is immutable and safe for concurrent use. All clients without an
-// [http.Client] of their own share one pool of connections.
+// A [Client] is immutable and safe for concurrent use. Clients without
+// [WithHTTPClient] share a pool of connections.
 //
 // # Secrets
 //
-// Credentials, tokens and user identifier keys appear in no error and no log (see
-// [APIError] for the limits of that), and in no URL. Printing a Client does not
-// show its credential. Printing a [ClientSession] shows everything but its token;
-// [encoding/json.Marshal] includes the token. Redirects are not followed. Plain
-// http is rejected for any host but loopback, unless [WithInsecureHTTP] allows it.
+// The errors and logs of this package contain no credentials, tokens or user
+// identifier keys. They are replaced by REDACTED; see [APIError] for what is
+// recognized. URLs contain none either. Formatting a [Client] with fmt or slog omits
+// its credential, and formatting a [ClientSession] omits its token.
+// [encoding/json.Marshal] of a ClientSession includes the token.
+//
+// Redirects are not followed, but returned as an [*APIError]. Plain http is rejected
+// except for loopback, unless [WithInsecureHTTP] allows it.
 //
 // # Other packages
 //
-//   - [github.com/seam-go/seam/sessioncache] keeps a valid session for each user.
-//   - [github.com/seam-go/seam/webhook] receives the events that Seam sends.
-//   - [github.com/seam-go/seam/seamtest] is a Seam server for tests.
-//   - [github.com/seam-go/seam/imkit] revokes the access tokens of IMKIT, a chat
+//   - [github.com/seam-go/seam/sessioncache] keeps a valid client session for each
+//     user.
+//   - [github.com/seam-go/seam/webhook] verifies and decodes the events that Seam
+//     sends.
+//   - [github.com/seam-go/seam/seamtest] provides a fake Seam server for tests.
+//   - [github.com/seam-go/seam/imkit] revokes access tokens of the IMKIT chat
 //     service.
 package seam
 
@@ -89,19 +96,19 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// Client calls the Seam API. Create one with [NewClient] and share it: it is
-// immutable and safe for concurrent use.
+// Client is a client for the Seam API. Create one with [NewClient] and share it: it
+// is immutable and safe for concurrent use.
 type Client struct {
-	// ClientSessions has the operations on client sessions.
+	// ClientSessions provides the methods for client sessions.
 	ClientSessions *ClientSessionsService
 
 	service service
 }
 
 // NewClient returns a client. The credential and the endpoint come from opts, or
-// else from the environment. NewClient sends nothing, so it does not notice a
-// credential that Seam rejects. Its errors match [ErrInvalidParams] and never
-// quote a credential.
+// else from the environment. NewClient does not contact the server, so it does not
+// detect a credential that Seam rejects. Its errors match [ErrInvalidParams] and
+// contain no credential.
 func NewClient(opts ...Option) (*Client, error) {
 	cfg := config{transport: transport.Default(), timeout: transport.DefaultTimeout, maxRetries: transport.DefaultMaxRetries}
 	err := cfg.apply(opts)
@@ -158,23 +165,23 @@ func (c *config) fromEnvironment() error {
 // cleanPath matches the paths of Seam's endpoints.
 var cleanPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 
-// Post calls any endpoint of the API. path is its path, such as /devices/list.
+// Post sends a POST request to an endpoint of the API and decodes the response into
+// result. path is the path of the endpoint, such as /devices/list, without a query.
 //
-// params is a struct or a map that [encoding/json] can encode, a pointer to one,
-// or nil. Post sends the fields of a struct as its JSON tags say. It rejects
-// blank texts in a struct and in its slices, except zero fields, since the typed
-// operations do. It accepts them in a map, where they are set on purpose. Invalid
-// UTF-8 and a blank user_identifier_key are always rejected. Times must be in UTC.
+// params is a struct, a map, a pointer to one of them, or nil, and is encoded with
+// [encoding/json]. Strings in a struct must not be blank, unless the field is empty.
+// In a map, blank strings are sent. Invalid UTF-8 and a blank user_identifier_key
+// are rejected everywhere. Times are encoded as they are, and Seam accepts only UTC.
 //
-// result is a pointer that the whole response is decoded into, or nil to discard
-// it. If the response cannot be decoded, the error is an [*APIError], and result
-// may be changed in part. Unlike a typed operation, Post does not check that the
-// response is complete. Responses are limited to 4 MiB.
+// result is a pointer, or nil to discard the response. The whole response is decoded
+// into it, so its fields are those of the response, such as connect_webview. If
+// decoding fails, the error is an [*APIError], and result may be modified in part.
+// Unlike the typed methods, Post does not check that the response has the expected
+// data, and leaves pagination to the caller. If result is nil, the response must be
+// {} or have "ok": true. A response of more than 4 MiB is an [*APIError].
 //
-// Post retries only if the previous attempt surely had no effect, like
-// [ClientSessionsService.Create]. With [WithIdempotent] it retries after any
-// transient failure. Authentication, errors, logs and redaction are those of the
-// typed operations.
+// Post is retried only if the server cannot have processed the previous attempt.
+// With [WithIdempotent] it is retried after any transient failure.
 //
 // See https://docs.seam.co/latest/api.
 func (c *Client) Post(ctx context.Context, path string, params, result any, opts ...Option) error {

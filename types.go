@@ -10,35 +10,34 @@ import (
 	"github.com/seam-go/seam/internal/redact"
 )
 
-// ClientSession is a client session: it says what one of your users can reach
-// through Seam, and has the token for that.
+// ClientSession gives one of your users access to Seam.
 //
-// Printed with package fmt or log/slog, it shows REDACTED in place of its token.
-// [encoding/json.Marshal] includes the token, for the user's browser or phone.
-// So does whatever prints a session without its methods: package fmt for the
-// verbs %p and %w and in unexported fields of other types, and the JSON handler
-// of log/slog for a session inside a slice, map or struct.
+// Formatted with package fmt or log/slog, it shows REDACTED in place of its token.
+// [encoding/json.Marshal] includes the token, so that it can be sent to the user's
+// browser or phone. The token also appears where the methods of ClientSession are not
+// called: in package fmt with %p or %w, and for unexported fields of other types, and
+// in the JSON handler of log/slog for a session inside a slice, map or struct.
 //
 // See https://docs.seam.co/latest/api/client_sessions.
 type ClientSession struct {
 	ClientSessionID     string    `json:"client_session_id"`
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitzero"`   // where the user can connect devices
-	ConnectedAccountIDs []string  `json:"connected_account_ids,omitzero"` // whose devices the user can reach
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitzero"`   // Connect Webviews that the user can use
+	ConnectedAccountIDs []string  `json:"connected_account_ids,omitzero"` // accounts whose devices the user can access
 	CreatedAt           time.Time `json:"created_at,omitzero"`
-	CustomerID          string    `json:"customer_id,omitzero"`
-	CustomerKey         string    `json:"customer_key,omitzero"` // your own ID of the customer
-	DeviceCount         int       `json:"device_count"`
-	ExpiresAt           time.Time `json:"expires_at,omitzero"` // when Token stops working
+	CustomerID          string    `json:"customer_id,omitzero"`  // Seam's ID of the customer
+	CustomerKey         string    `json:"customer_key,omitzero"` // your application's ID of the customer
+	DeviceCount         int       `json:"device_count"`          // number of devices that the user can access
+	ExpiresAt           time.Time `json:"expires_at,omitzero"`   // when Token stops working
 
-	// Token lets a browser or phone call Seam as the user, until the session
-	// expires or is revoked. Treat it as a password.
+	// Token authenticates the user's browser or phone, until the session expires, is
+	// revoked or is deleted. Treat it as a password.
 	Token string `json:"token"`
 
-	// UserIdentifierKey is your own ID of the user, empty if the session has none.
+	// UserIdentifierKey is your application's ID of the user, or empty.
 	UserIdentifierKey string `json:"user_identifier_key"`
-	UserIdentityID    string `json:"user_identity_id,omitzero"`
+	UserIdentityID    string `json:"user_identity_id,omitzero"` // Seam's ID of the user, or empty
 
-	// UserIdentityIDs holds UserIdentityID. There could once be several.
+	// UserIdentityIDs is an older form of UserIdentityID.
 	//
 	// Deprecated: Use UserIdentityID.
 	UserIdentityIDs []string `json:"user_identity_ids,omitzero"`
@@ -56,13 +55,13 @@ func (s *ClientSession) complete() error {
 	return nil
 }
 
-// size returns the bytes of memory that s takes, without its texts.
+// size returns the size of s in memory in bytes, without the bytes of its strings.
 func (s *ClientSession) size() int {
 	elements := len(s.ConnectWebviewIDs) + len(s.ConnectedAccountIDs) + len(s.UserIdentityIDs)
 	return int(unsafe.Sizeof(*s)) + elements*int(unsafe.Sizeof(""))
 }
 
-// redacted returns what is printed of s.
+// redacted returns s as it is formatted.
 func (s ClientSession) redacted() any {
 	type fields ClientSession // without methods, which would call redacted again
 	if s.Token != "" {
@@ -71,8 +70,8 @@ func (s ClientSession) redacted() any {
 	return fields(s)
 }
 
-// Format implements [fmt.Formatter]. It prints s without its token.
+// Format implements [fmt.Formatter]. It omits the token.
 func (s ClientSession) Format(state fmt.State, verb rune) { redact.Format(state, verb, s.redacted()) }
 
-// LogValue implements [slog.LogValuer]. It logs s without its token.
+// LogValue implements [slog.LogValuer]. It omits the token.
 func (s ClientSession) LogValue() slog.Value { return slog.AnyValue(s.redacted()) }

@@ -278,7 +278,7 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{})),
-			"seam: ClientSessions.Get: params name no session; set ClientSessionID or UserIdentifierKey",
+			"seam: ClientSessions.Get: params identify no session; set ClientSessionID or UserIdentifierKey",
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: "\u00a0"})),
@@ -286,11 +286,11 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			second(sessions.Get(ctx, seam.ClientSessionGetParams{}, seam.WithPublishableKey("seam_pk1"))),
-			"seam: ClientSessions.Get: params name no session; set ClientSessionID or UserIdentifierKey",
+			"seam: ClientSessions.Get: params identify no session; set ClientSessionID or UserIdentifierKey",
 		},
 		{
 			second(sessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{ExpiresAt: expiry, ConnectWebviewIDs: []string{webviewID}})),
-			"seam: ClientSessions.GetOrCreate: params name no user; set UserIdentifierKey or UserIdentityID",
+			"seam: ClientSessions.GetOrCreate: params identify no user; set UserIdentifierKey or UserIdentityID",
 		},
 		{
 			second(sessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "a\xff"})),
@@ -306,7 +306,7 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{UserIdentityID: identityID}),
-			"seam: ClientSessions.GrantAccess: params name no session; set ClientSessionID or UserIdentifierKey",
+			"seam: ClientSessions.GrantAccess: params identify no session; set ClientSessionID or UserIdentifierKey",
 		},
 		{
 			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{UserIdentifierKey: "jane_doe"}),
