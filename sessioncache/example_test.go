@@ -12,7 +12,7 @@ import (
 )
 
 func Example() {
-	if err := visit1000Pages(context.Background()); err != nil {
+	if err := visit1000Pages(); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
@@ -20,7 +20,8 @@ func Example() {
 	// signed in again: 00000002-0000-4000-8000-000000000000
 }
 
-func visit1000Pages(ctx context.Context) error {
+func visit1000Pages() error {
+	ctx := context.Background()
 	srv, err := seamtest.Start() // stands for the real service
 	if err != nil {
 		return err
