@@ -28,7 +28,7 @@ coverage: ## how much of seam and internal/transport the tests reach
 chaos: ## 20,000 calls to a server that spoils many of them
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
 
-NESTED := examples/otel examples/webapp/browser internal/drift
+NESTED := examples/otel examples/webapp/browser internal/drift sessioncache/redisstore
 
 nested: ## the tests of the modules of their own, the webapp in headless Chromium; SCREENSHOTS=<folder> keeps pictures
 	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done

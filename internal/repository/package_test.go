@@ -29,8 +29,8 @@ func TestPackage(t *testing.T) {
 	user.runGo(t, folder, "get", "github.com/seam-go/seam/...")
 	user.runGo(t, folder, "build", "github.com/seam-go/seam/...")
 	assert.Equal(t, []string{
-		"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/seam-go/seam",
-		"github.com/standard-webhooks/standard-webhooks/libraries",
+		"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/maypok86/otter/v2",
+		"github.com/seam-go/seam", "github.com/standard-webhooks/standard-webhooks/libraries",
 	}, user.modules(t, folder, "github.com/seam-go/seam/..."), "nothing that only the tests need")
 
 	packed, err := os.ReadFile(filepath.Join(user.cache, "cache/download/github.com/seam-go/seam/@v/v"+seam.Version+".zip"))
@@ -41,7 +41,7 @@ func TestPackage(t *testing.T) {
 	require.NoError(t, err)
 	allowed := strings.Join([]string{
 		`^\w+\.go$`, `^[A-Z]+(\.md)?$`, `^go\.(mod|sum)$`, `^docs/\w+\.md$`,
-		`^(imkit|imkit/imkittest|internal/\w+|seamtest|webhook)/\w+\.go$`,
+		`^(imkit|imkit/imkittest|internal/\w+|seamtest|sessioncache|sessioncache/internal/cachetest|webhook)/\w+\.go$`,
 		`^examples/[\w-]+/\w+\.(go|html|css)$`,
 		`^testdata/(documented|imkit|recorded|wire/\w+)/\w+\.json$`, `^testdata/[\w.]+\.(json|txt)$`, `^webhook/testdata/[\w.]+\.json$`,
 		`^Makefile$`, `^\.git(ignore|attributes)$`, `^\.golangci\.yml$`, `^\.(ci|github)/`, // can only be here

@@ -1,0 +1,86 @@
+package sessioncache_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
+	"github.com/seam-go/seam/sessioncache"
+	"github.com/seam-go/seam/sessioncache/internal/cachetest"
+)
+
+// BenchmarkHit is a session from memory, of one user and of many at once.
+func BenchmarkHit(b *testing.B) {
+	srv := seamtest.NewServer(b)
+	cache := newCache(b, srv.Client(b), sessioncache.Config{})
+	keys := make([]string, 1000)
+	for i := range keys {
+		keys[i] = fmt.Sprint("user_", i)
+		_, err := cache.Session(b.Context(), keys[i])
+		require.NoError(b, err)
+	}
+	b.Run("one", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := cache.Session(b.Context(), user); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for i := 0; pb.Next(); i++ {
+				if _, err := cache.Session(b.Context(), keys[i%len(keys)]); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	})
+}
+
+// BenchmarkGetOrCreate is what a hit saves, over loopback and so without a network.
+func BenchmarkGetOrCreate(b *testing.B) {
+	srv := seamtest.NewServer(b)
+	sessions := srv.Client(b).ClientSessions
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := sessions.GetOrCreate(b.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: user}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkMemory holds as many users as MaxUsers allows, after as many and after ten times as
+// many have come by, and reports the bytes that each of those held takes.
+func BenchmarkMemory(b *testing.B) {
+	const most = 20_000
+	for _, times := range []int{1, 10} {
+		b.Run(fmt.Sprintf("users=%dx", times), func(b *testing.B) {
+			for b.Loop() {
+				srv := &cachetest.Seam{Forgetful: true}
+				cache := newCache(b, srv.Client(b), sessioncache.Config{MaxUsers: most})
+				before := heap()
+				for i := range most * times {
+					_, err := cache.Session(b.Context(), fmt.Sprint("user_", i))
+					require.NoError(b, err)
+				}
+				b.ReportMetric((heap()-before)/most, "B/user")
+				b.ReportMetric(float64(cache.Stats().Evictions), "evictions")
+			}
+		})
+	}
+}
+
+// heap returns how many bytes are in use.
+func heap() float64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return float64(stats.HeapAlloc)
+}

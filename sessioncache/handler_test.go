@@ -1,0 +1,168 @@
+package sessioncache_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
+	"github.com/seam-go/seam/sessioncache"
+)
+
+// header is the cookie of this backend's sign-in, as it were.
+const header = "X-User"
+
+func userOf(r *http.Request) (string, error) {
+	if r.Header.Get(header) == "error" {
+		return user, errors.New("cookie has expired")
+	}
+	return r.Header.Get(header), nil
+}
+
+type page struct {
+	Token           string `json:"token"`
+	ExpiresAt       string `json:"expires_at"`
+	ClientSessionID string `json:"client_session_id"`
+	Error           string `json:"error"`
+}
+
+// visit is what a page does.
+func visit(t *testing.T, handler http.Handler, method, body string, headers ...string) (*httptest.ResponseRecorder, page) {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, "https://example.com/seam/session", strings.NewReader(body))
+	req.Header.Set(header, user)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp := httptest.NewRecorder()
+	handler.ServeHTTP(resp, req)
+	assert.Equal(t, "no-store", resp.Header().Get("Cache-Control"))
+	assert.Equal(t, "application/json", resp.Header().Get("Content-Type"))
+	var got page
+	require.NoError(t, json.Unmarshal(resp.Body.Bytes(), &got), resp.Body)
+	return resp, got
+}
+
+func TestHandler(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		method, body string
+		headers      []string
+		status       int
+		asked        int // requests to Seam
+	}{
+		"a page":                         {"POST", ``, nil, 200, 1},
+		"a page of the same origin":      {"POST", ``, []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://example.com"}, 200, 1},
+		"an empty object":                {"POST", `{}`, nil, 200, 1},
+		"an older session was refused":   {"POST", `{"refused": "older"}`, nil, 200, 1},
+		"a page of another origin":       {"POST", ``, []string{"Sec-Fetch-Site", "cross-site"}, 403, 0},
+		"a page of a sister site":        {"POST", ``, []string{"Sec-Fetch-Site", "same-site"}, 403, 0},
+		"an old browser's other origin":  {"POST", ``, []string{"Origin", "https://example.org"}, 403, 0},
+		"GET":                            {"GET", ``, nil, 405, 0},
+		"HEAD":                           {"HEAD", ``, nil, 405, 0},
+		"OPTIONS":                        {"OPTIONS", ``, nil, 405, 0},
+		"nobody":                         {"POST", ``, []string{header, ""}, 401, 0},
+		"a blank user":                   {"POST", ``, []string{header, " "}, 401, 0},
+		"a user of whom nothing is sure": {"POST", ``, []string{header, "error"}, 401, 0},
+		"no JSON":                        {"POST", `refused`, nil, 400, 0},
+		"JSON of another kind":           {"POST", `{"refused": 1}`, nil, 400, 0},
+		"much JSON":                      {"POST", `{"refused": "` + strings.Repeat("x", 5000) + `"}`, nil, 400, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := seamtest.NewServer(t)
+			cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+			resp, got := visit(t, cache.Handler(userOf), tt.method, tt.body, tt.headers...)
+			assert.Equal(t, tt.status, resp.Code)
+			assert.Len(t, srv.Requests(), tt.asked)
+			if tt.status != 200 {
+				assert.NotEmpty(t, got.Error)
+				assert.Empty(t, got.Token)
+				return
+			}
+			session, err := cache.Session(t.Context(), user)
+			require.NoError(t, err)
+			assert.Equal(t, page{session.Token, session.ExpiresAt.Format(time.RFC3339Nano), session.ClientSessionID, ""}, got)
+		})
+	}
+}
+
+// TestHandlerAfterRefusal gives the page another session, if Seam has really refused its own,
+// and asks once however many tabs the user has.
+func TestHandlerAfterRefusal(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	client := srv.Client(t)
+	handler := newCache(t, client, sessioncache.Config{}).Handler(userOf)
+	_, first := visit(t, handler, "POST", "")
+
+	_, again := visit(t, handler, "POST", `{"refused": "`+first.ClientSessionID+`"}`)
+	assert.Equal(t, first, again, "it is still valid")
+	require.NoError(t, client.ClientSessions.Revoke(t.Context(), first.ClientSessionID))
+	_, same := visit(t, handler, "POST", "")
+	assert.Equal(t, first, same, "the cache does not know")
+	before := len(srv.Requests())
+	for range 10 {
+		_, second := visit(t, handler, "POST", `{"refused": "`+first.ClientSessionID+`"}`)
+		assert.NotEqual(t, first.ClientSessionID, second.ClientSessionID)
+		_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(second.Token))
+		require.NoError(t, err)
+	}
+	assert.Len(t, srv.Requests(), before+1+10, "one for the new session, ten to check it")
+}
+
+// TestHandlerFailures tells pages and the log nothing that is secret.
+//
+//nolint:paralleltest // it sets the default logger
+func TestHandlerFailures(t *testing.T) {
+	var log bytes.Buffer
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
+	for name, tt := range map[string]struct {
+		fault      seamtest.Fault
+		status     int
+		retryAfter string
+	}{
+		"Seam is out":              {seamtest.Fault{Status: 503}, 503, "5"},
+		"Seam says for how long":   {seamtest.Fault{Status: 503, Header: http.Header{"Retry-After": {"90"}}}, 503, "90"},
+		"Seam fails":               {seamtest.Fault{Status: 500}, 503, "5"},
+		"Seam cannot be reached":   {seamtest.Fault{Reset: true}, 503, "5"},
+		"Seam limits the rate":     {seamtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, 503, "7"},
+		"the API key is not valid": {seamtest.Fault{Status: 401, Body: `{"error": {"type": "unauthorized", "message": "of ` + user + `"}}`}, 500, ""},
+		"the answer is useless":    {seamtest.Fault{Status: 200, Body: `{"client_session": {"token": "seam_cst1_secret"}}`}, 503, "5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log.Reset()
+			srv := seamtest.NewServer(t)
+			handler := newCache(t, srv.Client(t, seam.WithMaxRetries(0)), sessioncache.Config{}).Handler(userOf)
+			srv.Fail(tt.fault)
+			resp, got := visit(t, handler, "POST", "")
+			assert.Equal(t, tt.status, resp.Code)
+			assert.Equal(t, tt.retryAfter, resp.Header().Get("Retry-After"))
+			assert.Equal(t, page{Error: strings.ToLower(http.StatusText(tt.status))}, got)
+			assert.Contains(t, log.String(), "no client session for a page")
+			for _, secret := range []string{user, srv.APIKey, "seam_cst"} {
+				assert.NotContains(t, log.String(), secret)
+			}
+			srv.ClearFaults()
+			resp, _ = visit(t, handler, "POST", "")
+			assert.Equal(t, 200, resp.Code, "errors are not cached")
+		})
+	}
+}
+
+func TestHandlerNeedsUserOf(t *testing.T) {
+	t.Parallel()
+	cache := newCache(t, seamtest.NewServer(t).Client(t), sessioncache.Config{})
+	assert.Panics(t, func() { cache.Handler(nil) })
+}

@@ -1,0 +1,248 @@
+// Package cachetest has what the tests of sessioncache and of its stores share: a Seam whose
+// clock and answers a test controls, and a random comparison with a simple model.
+package cachetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seam-go/seam"
+)
+
+// Seam is a Seam API without a network, so that it works in a synctest bubble. It is the
+// [http.RoundTripper] of its clients.
+type Seam struct {
+	// Before and After, if not nil, are called for each request, before it takes effect and
+	// before its response is returned. If one returns an error, that is the response.
+	Before, After func(path string) error
+	// Hang has requests wait after Before until their context ends.
+	Hang atomic.Bool
+	// Forgetful has it keep no session, so that it needs no memory.
+	Forgetful bool
+
+	mu       sync.Mutex
+	sessions []session
+	made     int
+	requests map[string]int
+	ahead    time.Duration
+	maxLife  time.Duration
+	broken   bool
+}
+
+type session struct {
+	seam.ClientSession
+	revoked bool
+}
+
+// ErrBroken is the error of all requests after Break(true).
+var ErrBroken = errors.New("cachetest: connection refused")
+
+// Client returns a client of s that sends each request once, with an API key unless opts have
+// another credential.
+func (s *Seam) Client(tb testing.TB, opts ...seam.Option) *seam.Client {
+	tb.Helper()
+	client, err := seam.NewClient(append([]seam.Option{
+		seam.WithAPIKey("seam_test_key"), seam.WithMaxRetries(0), seam.WithHTTPClient(&http.Client{Transport: s}),
+	}, opts...)...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return client
+}
+
+// Set changes the clock, which runs ahead of this machine's, and how long new sessions live at
+// most, if that is not 0.
+func (s *Seam) Set(ahead, maxLife time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead, s.maxLife = ahead, maxLife
+}
+
+// Break has all requests fail, or succeed again.
+func (s *Seam) Break(broken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = broken
+}
+
+// Requests returns how many requests there were at a path such as get_or_create, or at all
+// paths if it is empty.
+func (s *Seam) Requests(path string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if path != "" {
+		return s.requests[path]
+	}
+	sum := 0
+	for _, n := range s.requests {
+		sum += n
+	}
+	return sum
+}
+
+// Valid reports whether a token is accepted now.
+func (s *Seam) Valid(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.sessions, func(session session) bool { return session.Token == token })
+	return i >= 0 && s.alive(s.sessions[i])
+}
+
+// Revoke revokes a session, as another program may do.
+func (s *Seam) Revoke(clientSessionID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.revoke(clientSessionID)
+}
+
+// Delete deletes a session, as another program may do.
+func (s *Seam) Delete(clientSessionID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions = slices.DeleteFunc(s.sessions, func(session session) bool { return session.ClientSessionID == clientSessionID })
+}
+
+// Add makes a session that ends after life, and was created before.
+func (s *Seam) Add(userIdentifierKey string, age, life time.Duration) seam.ClientSession {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.add(userIdentifierKey, s.now().Add(-age), s.now().Add(life))
+}
+
+// Alive returns the IDs of a user's sessions that have neither expired nor been revoked.
+func (s *Seam) Alive(userIdentifierKey string) (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, session := range s.sessions {
+		if session.UserIdentifierKey == userIdentifierKey && s.alive(session) {
+			ids = append(ids, session.ClientSessionID)
+		}
+	}
+	return ids
+}
+
+func (s *Seam) now() time.Time { return time.Now().Add(s.ahead).UTC() }
+
+func (s *Seam) alive(session session) bool {
+	return !session.revoked && s.now().Before(session.ExpiresAt)
+}
+
+func (s *Seam) add(userIdentifierKey string, createdAt, expiresAt time.Time) seam.ClientSession {
+	s.made++
+	added := seam.ClientSession{
+		ClientSessionID:     fmt.Sprintf("session_%d", s.made),
+		ConnectedAccountIDs: []string{"account_1", "account_2"},
+		CreatedAt:           createdAt.Truncate(time.Millisecond),
+		ExpiresAt:           expiresAt.Truncate(time.Millisecond),
+		Token:               fmt.Sprintf("seam_cst%d_token", s.made),
+		UserIdentifierKey:   userIdentifierKey,
+		WorkspaceID:         "workspace",
+	}
+	if !s.Forgetful {
+		s.sessions = append(s.sessions, session{ClientSession: added})
+	}
+	return added
+}
+
+func (s *Seam) revoke(clientSessionID string) (found bool) {
+	for i := range s.sessions {
+		if s.sessions[i].ClientSessionID == clientSessionID {
+			s.sessions[i].revoked, found = true, true
+		}
+	}
+	return found
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
+	path := strings.TrimPrefix(req.URL.Path, "/client_sessions/")
+	var params struct {
+		ClientSessionID   string    `json:"client_session_id"`
+		UserIdentifierKey string    `json:"user_identifier_key"`
+		ExpiresAt         time.Time `json:"expires_at"`
+	}
+	err := json.NewDecoder(req.Body).Decode(&params)
+	err = errors.Join(err, req.Body.Close())
+	s.mu.Lock()
+	if s.requests == nil {
+		s.requests = map[string]int{}
+	}
+	s.requests[path]++
+	if s.broken {
+		err = errors.Join(err, ErrBroken)
+	}
+	s.mu.Unlock()
+	if err == nil && s.Before != nil {
+		err = s.Before(path)
+	}
+	if err == nil && s.Hang.Load() {
+		<-req.Context().Done()
+	}
+	if err == nil {
+		err = req.Context().Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	status, answer := s.answer(path, params.ClientSessionID, params.UserIdentifierKey, params.ExpiresAt)
+	body, err := json.Marshal(answer)
+	if err == nil && s.After != nil {
+		err = s.After(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	date := s.now()
+	s.mu.Unlock()
+	return &http.Response{
+		StatusCode: status,
+		Header:     http.Header{"Content-Type": {"application/json"}, "Date": {date.Format(http.TimeFormat)}},
+		Body:       io.NopCloser(bytes.NewReader(body)),
+		Request:    req,
+	}, nil
+}
+
+func (s *Seam) answer(path, clientSessionID, userIdentifierKey string, expiresAt time.Time) (int, any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch path {
+	case "get_or_create":
+		for _, session := range slices.Backward(s.sessions) {
+			if session.UserIdentifierKey == userIdentifierKey && s.alive(session) {
+				return http.StatusOK, map[string]any{"client_session": session.ClientSession}
+			}
+		}
+		if expiresAt.IsZero() {
+			expiresAt = s.now().AddDate(1, 0, 0)
+		}
+		if latest := s.now().Add(s.maxLife); s.maxLife > 0 && expiresAt.After(latest) {
+			expiresAt = latest
+		}
+		return http.StatusOK, map[string]any{"client_session": s.add(userIdentifierKey, s.now(), expiresAt)}
+	case "list":
+		list := []seam.ClientSession{}
+		for _, session := range s.sessions {
+			if session.UserIdentifierKey == userIdentifierKey && s.alive(session) {
+				list = append(list, session.ClientSession)
+			}
+		}
+		return http.StatusOK, map[string]any{"client_sessions": list}
+	case "revoke", "delete":
+		if s.revoke(clientSessionID) {
+			return http.StatusOK, map[string]any{"ok": true}
+		}
+	}
+	return http.StatusNotFound, map[string]any{"error": map[string]any{"type": "client_session_not_found", "message": "not found"}}
+}

@@ -1,0 +1,24 @@
+// A module of its own, so that users of the SDK do not inherit a Redis client.
+module github.com/seam-go/seam/sessioncache/redisstore
+
+go 1.26.0
+
+require (
+	github.com/redis/rueidis v1.0.71
+	github.com/redis/rueidis/rueidisaside v1.0.71
+	github.com/seam-go/seam v0.1.0
+	github.com/stretchr/testify v1.12.1
+	go.uber.org/goleak v1.3.0
+	golang.org/x/sync v0.24.0
+)
+
+require (
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+	github.com/maypok86/otter/v2 v2.4.0 // indirect
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.39.0 // indirect
+)
+
+replace github.com/seam-go/seam => ../..

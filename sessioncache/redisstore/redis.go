@@ -1,0 +1,103 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/seam-go/seam/sessioncache"
+)
+
+// delete deletes the value at name. The second command has it return only when this process,
+// too, has dropped its copy: Redis tells that on the same connection, between the two answers.
+func (s *Store) delete(ctx context.Context, name string) error {
+	defer s.deletionsOf(name).Add(1)
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	client := s.aside.Client()
+	var errs []error
+	for _, result := range client.DoMulti(ctx, client.B().Del().Key(name).Build(), client.B().Exists().Key(name).Build()) {
+		errs = append(errs, result.Error())
+	}
+	return errors.Join(errs...)
+}
+
+// bounded returns a context for one request to Redis. That the caller gives up is no failure of
+// Redis.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+}
+
+// deleted is what stands at a session's name in place of its user's name.
+const deleted = "deleted"
+
+var errDeleted = errors.New("redisstore: the session was deleted")
+
+// index stores which user a session belongs to, unless the session is known to be deleted.
+func (s *Store) index(ctx context.Context, name string, entry *sessioncache.Entry) (isDeleted bool, err error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	n, err := indexSession.Exec(ctx, s.aside.Client(), []string{s.sealer.session(entry.Session.ClientSessionID)},
+		[]string{name, milliseconds(time.Until(entry.ExpiresAt)), deleted}).AsInt64()
+	return n == 1, err
+}
+
+// content is what Redis has at a name, and how long it stays there.
+type content struct {
+	found bool
+	value string
+	left  time.Duration
+}
+
+// read asks Redis, and not the memory of this process, which hears of changes a little later.
+func (s *Store) read(ctx context.Context, name string) (content, error) {
+	if s.isDown() {
+		return content{}, errDown
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	answer, err := readValue.Exec(ctx, s.aside.Client(), []string{name}, nil).ToArray()
+	if err != nil {
+		return content{}, s.failed(err)
+	}
+	value, err := answer[0].ToString()
+	if rueidis.IsRedisNil(err) {
+		return content{}, nil
+	}
+	left, leftErr := answer[1].AsInt64()
+	return content{true, value, time.Duration(left) * time.Millisecond}, s.failed(errors.Join(err, leftErr))
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
+
+var (
+	readValue    = rueidis.NewLuaScript(`return {redis.call("GET", KEYS[1]), redis.call("PTTL", KEYS[1])}`)
+	deleteValue  = rueidis.NewLuaScript(`if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end return 0`)
+	replaceValue = rueidis.NewLuaScript(`if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
+return 1`)
+	indexSession = rueidis.NewLuaScript(`if redis.call("GET", KEYS[1]) == ARGV[3] then return 1 end
+redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+return 0`)
+)
+
+var errDown = errors.New("redisstore: Redis failed a moment ago, and is left alone for some seconds")
+
+// failed notes a failure of Redis, and returns it in this package's words.
+func (s *Store) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	s.failedAt.Store(int64(time.Since(s.start)))
+	return fmt.Errorf("redisstore: %w", err)
+}
+
+// isDown reports whether Redis has failed a moment ago.
+func (s *Store) isDown() bool {
+	at := s.failedAt.Load()
+	return at != 0 && time.Since(s.start)-time.Duration(at) < pause
+}

@@ -1,0 +1,118 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam/sessioncache"
+	"github.com/seam-go/seam/sessioncache/internal/cachetest"
+	"github.com/seam-go/seam/sessioncache/redisstore"
+)
+
+const user = "jane_doe"
+
+var key = []byte("0123456789abcdef0123456789abcdef")
+
+// redis is a redis-server on this machine's loopback.
+type redis struct {
+	addr   string
+	folder string
+	server *exec.Cmd
+}
+
+// newRedis starts a server that stops with the test.
+func newRedis(tb testing.TB) *redis {
+	tb.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		const missing = "no redis-server: install Debian's package of that name"
+		if os.Getenv("CI") != "" {
+			tb.Fatal(missing)
+		}
+		tb.Skip(missing)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	require.NoError(tb, err)
+	require.NoError(tb, listener.Close())
+	r := &redis{addr: listener.Addr().String(), folder: tb.TempDir()}
+	r.run(tb)
+	tb.Cleanup(func() { r.kill(tb) })
+	return r
+}
+
+// run starts the server, and returns when it answers.
+func (r *redis) run(tb testing.TB) {
+	tb.Helper()
+	host, port, err := net.SplitHostPort(r.addr)
+	require.NoError(tb, err)
+	r.server = exec.CommandContext(context.Background(), "redis-server", "--bind", host, "--port", port,
+		"--dir", r.folder, "--save", "", "--appendonly", "no", "--loglevel", "warning")
+	require.NoError(tb, r.server.Start())
+	require.Eventually(tb, func() bool {
+		conn, err := net.Dial("tcp", r.addr) //nolint:noctx // to this machine
+		if err != nil {
+			return false
+		}
+		defer func() { _ = conn.Close() }()
+		answer := make([]byte, 5)
+		_, err = fmt.Fprint(conn, "PING\r\n")
+		_, readErr := conn.Read(answer)
+		return err == nil && readErr == nil && string(answer) == "+PONG"
+	}, time.Minute, 10*time.Millisecond)
+}
+
+// kill ends the server as a crash does.
+func (r *redis) kill(tb testing.TB) {
+	tb.Helper()
+	require.NoError(tb, r.server.Process.Kill())
+	_ = r.server.Wait() // it was killed
+}
+
+// hang stops the server from answering, without closing its connections, until the func is called.
+func (r *redis) hang(tb testing.TB) (goOn func()) {
+	tb.Helper()
+	require.NoError(tb, r.server.Process.Signal(syscall.SIGSTOP))
+	return func() { require.NoError(tb, r.server.Process.Signal(syscall.SIGCONT)) }
+}
+
+// client returns a client of the test's own.
+func (r *redis) client(tb testing.TB) rueidis.Client {
+	tb.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{r.addr}, DisableCache: true})
+	require.NoError(tb, err)
+	tb.Cleanup(client.Close)
+	return client
+}
+
+// patient is how long a test waits for a Redis that works, on a machine that is busy.
+const patient = time.Minute
+
+// store returns a store as another process has one.
+func (r *redis) store(tb testing.TB, key []byte, timeout time.Duration) *redisstore.Store {
+	tb.Helper()
+	store, err := redisstore.New(rueidis.ClientOption{InitAddress: []string{r.addr}, ConnWriteTimeout: timeout}, key)
+	require.NoError(tb, err)
+	tb.Cleanup(store.Close)
+	return store
+}
+
+// caches returns n caches, each as in a process of its own.
+func (r *redis) caches(tb testing.TB, srv *cachetest.Seam, n int, timeout time.Duration, config sessioncache.Config) []*sessioncache.Cache {
+	tb.Helper()
+	caches := make([]*sessioncache.Cache, n)
+	for i := range caches {
+		config.Store = r.store(tb, key, timeout)
+		var err error
+		caches[i], err = sessioncache.New(srv.Client(tb), config)
+		require.NoError(tb, err)
+	}
+	return caches
+}

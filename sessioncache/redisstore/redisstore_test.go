@@ -1,0 +1,472 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/sessioncache"
+	"github.com/seam-go/seam/sessioncache/internal/cachetest"
+	"github.com/seam-go/seam/sessioncache/redisstore"
+	"github.com/seam-go/seam/webhook"
+)
+
+// get returns a session that must be good at Seam.
+func get(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) *seam.ClientSession {
+	t.Helper()
+	session, err := cache.Session(t.Context(), user)
+	require.NoError(t, err)
+	assert.Equal(t, user, session.UserIdentifierKey)
+	assert.True(t, srv.Valid(session.Token), "token is refused by Seam")
+	return session
+}
+
+func deletedEvent(clientSessionID string) webhook.Event {
+	return webhook.Event{
+		EventType:            webhook.EventTypeClientSessionDeleted,
+		ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: clientSessionID},
+	}
+}
+
+func TestNewRejects(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		option rueidis.ClientOption
+		key    []byte
+		says   string
+	}{
+		"no key":              {rueidis.ClientOption{}, nil, "the key has 0 bytes; give 32 random bytes"},
+		"a short key":         {rueidis.ClientOption{}, key[1:], "the key has 31 bytes"},
+		"a long key":          {rueidis.ClientOption{}, append(slices.Clone(key), 0), "the key has 33 bytes"},
+		"no caching":          {rueidis.ClientOption{DisableCache: true}, key, "DisableCache is set; leave it out"},
+		"an old protocol":     {rueidis.ClientOption{AlwaysRESP2: true}, key, "AlwaysRESP2 is set; leave it out"},
+		"other invalidations": {rueidis.ClientOption{OnInvalidations: func([]rueidis.RedisMessage) {}}, key, "OnInvalidations is set; leave it out"},
+		"other tracking":      {rueidis.ClientOption{ClientTrackingOptions: []string{"NOLOOP"}}, key, "ClientTrackingOptions is set; leave it out"},
+		"more connections":    {rueidis.ClientOption{PipelineMultiplex: 1}, key, "PipelineMultiplex is set; leave it out"},
+		"no pipelining":       {rueidis.ClientOption{DisableAutoPipelining: true}, key, "DisableAutoPipelining is set; leave it out"},
+		"reads from replicas": {rueidis.ClientOption{SendToReplicas: func(rueidis.Completed) bool { return true }}, key, "SendToReplicas is set; leave it out"},
+		"replicas only":       {rueidis.ClientOption{ReplicaOnly: true}, key, "ReplicaOnly is set; leave it out"},
+		"no address":          {rueidis.ClientOption{}, key, "cannot connect to Redis"},
+		"nobody there":        {rueidis.ClientOption{InitAddress: []string{"127.0.0.1:1"}}, key, "cannot connect to Redis"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, err := redisstore.New(tt.option, tt.key)
+			require.ErrorContains(t, err, tt.says)
+			assert.Regexp(t, "^redisstore: New: ", err.Error())
+			assert.Nil(t, store)
+		})
+	}
+}
+
+// TestOneFetchForAll processes and all their callers.
+func TestOneFetchForAll(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	srv.Before = func(string) error { time.Sleep(50 * time.Millisecond); return nil }
+	caches := newRedis(t).caches(t, srv, 3, patient, sessioncache.Config{})
+	var group sync.WaitGroup
+	for i := range 3000 {
+		group.Go(func() {
+			key := fmt.Sprint("user_", i%10)
+			session, err := caches[i%3].Session(t.Context(), key)
+			if assert.NoError(t, err) {
+				assert.Equal(t, key, session.UserIdentifierKey)
+			}
+		})
+	}
+	group.Wait()
+	assert.Equal(t, 10, srv.Requests(""))
+	for _, cache := range caches {
+		for i := range 10 {
+			before := cache.Stats().Hits
+			_, err := cache.Session(t.Context(), fmt.Sprint("user_", i))
+			require.NoError(t, err)
+			assert.Equal(t, before+1, cache.Stats().Hits)
+		}
+		assert.Zero(t, cache.Stats().Errors+cache.Stats().StoreErrors)
+	}
+	assert.Equal(t, 10, srv.Requests(""))
+}
+
+// TestCallerThatGivesUp does not end the fetch for a caller in another process.
+func TestCallerThatGivesUp(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	began, release := make(chan struct{}), make(chan struct{})
+	srv.Before = func(string) error { close(began); <-release; return nil }
+	caches := newRedis(t).caches(t, srv, 2, patient, sessioncache.Config{})
+	ctx, giveUp := context.WithCancel(t.Context())
+	ends := make(chan error, 2)
+	go func() {
+		_, err := caches[0].Session(ctx, user)
+		ends <- err
+	}()
+	<-began
+	go func() {
+		_, err := caches[1].Session(t.Context(), user)
+		ends <- err
+	}()
+	giveUp()
+	require.ErrorIs(t, <-ends, context.Canceled)
+	close(release)
+	require.NoError(t, <-ends)
+	assert.Equal(t, 1, srv.Requests(""))
+}
+
+func TestErrorsAreNotCached(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	caches := newRedis(t).caches(t, srv, 2, patient, sessioncache.Config{})
+	srv.Break(true)
+	for _, cache := range caches {
+		_, err := cache.Session(t.Context(), user)
+		require.ErrorIs(t, err, cachetest.ErrBroken)
+	}
+	srv.Break(false)
+	for _, cache := range caches {
+		get(t, srv, cache)
+	}
+	assert.Equal(t, 3, srv.Requests(""))
+}
+
+// endings are the ways in which a process learns that a user's session is of no use any more.
+var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache){
+	"SignOut": func(t *testing.T, _ *cachetest.Seam, cache *sessioncache.Cache) {
+		t.Helper()
+		require.NoError(t, cache.SignOut(t.Context(), user))
+	},
+	"Forget": func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) {
+		t.Helper()
+		srv.Revoke(srv.Alive(user)[0])
+		require.NoError(t, cache.Forget(t.Context(), user))
+	},
+	"HandleEvent": func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) {
+		t.Helper()
+		id := srv.Alive(user)[0]
+		srv.Revoke(id)
+		require.NoError(t, cache.HandleEvent(t.Context(), deletedEvent(id)))
+	},
+}
+
+// TestEndedSession is gone at once in the process that ends it, and soon in the others.
+func TestEndedSession(t *testing.T) {
+	t.Parallel()
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := &cachetest.Seam{}
+			caches := newRedis(t).caches(t, srv, 3, patient, sessioncache.Config{})
+			for range 100 {
+				first := get(t, srv, caches[0])
+				for _, cache := range caches {
+					assert.Equal(t, first, get(t, srv, cache))
+				}
+				end(t, srv, caches[1])
+				second := get(t, srv, caches[1])
+				assert.NotEqual(t, first, second)
+				for _, cache := range caches {
+					require.Eventually(t, func() bool {
+						session, err := cache.Session(t.Context(), user)
+						return assert.NoError(t, err) && session.ClientSessionID == second.ClientSessionID
+					}, 10*time.Second, time.Millisecond)
+				}
+			}
+		})
+	}
+}
+
+// TestEndedWhileFetched ends a session in one process when it is on its way to another. Neither
+// those who wait for it nor those who come later get it.
+func TestEndedWhileFetched(t *testing.T) {
+	t.Parallel()
+	for name, end := range endings {
+		for which, ending := range map[string]int{"here": 0, "in another process": 1} {
+			t.Run(name+" "+which, func(t *testing.T) {
+				t.Parallel()
+				srv := &cachetest.Seam{}
+				onItsWay, release := make(chan struct{}), make(chan struct{})
+				var later atomic.Bool
+				srv.After = func(path string) error {
+					if path == "get_or_create" && !later.Swap(true) {
+						close(onItsWay)
+						<-release
+					}
+					return nil
+				}
+				caches := newRedis(t).caches(t, srv, 2, patient, sessioncache.Config{})
+				tokens := make(chan string, 10)
+				session := func(cache *sessioncache.Cache) {
+					session, err := cache.Session(t.Context(), user)
+					if assert.NoError(t, err) {
+						tokens <- session.Token
+					}
+				}
+				for range 3 {
+					go session(caches[0])
+				}
+				<-onItsWay
+				ended := srv.Alive(user)[0]
+				end(t, srv, caches[ending])
+				go session(caches[ending])
+				close(release)
+				for range 4 {
+					assert.True(t, srv.Valid(<-tokens))
+				}
+				assert.NotEqual(t, ended, get(t, srv, caches[0]).ClientSessionID)
+				assert.LessOrEqual(t, srv.Requests("get_or_create"), 3)
+			})
+		}
+	}
+}
+
+// addStale stores a session with 2 minutes left, which is to be renewed.
+func addStale(t *testing.T, srv *cachetest.Seam, redis *redis) seam.ClientSession {
+	t.Helper()
+	session := srv.Add(user, 24*time.Hour, 2*time.Minute)
+	_, err := redis.store(t, key, patient).Load(t.Context(), user, func(context.Context, *sessioncache.Entry) (*sessioncache.Entry, error) {
+		return &sessioncache.Entry{Session: session, RenewAt: time.Now().Add(-time.Second), ExpiresAt: session.ExpiresAt}, nil
+	})
+	require.NoError(t, err)
+	return session
+}
+
+// TestRenewal of one session in three processes at once: one new session survives, and all
+// serve it.
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	redis, srv := newRedis(t), &cachetest.Seam{}
+	old := addStale(t, srv, redis)
+	srv.After = func(string) error { time.Sleep(10 * time.Millisecond); return nil }
+	caches := redis.caches(t, srv, 3, patient, sessioncache.Config{Lifetime: time.Hour})
+	var group sync.WaitGroup
+	tokens := make([]string, 30)
+	for i := range tokens {
+		group.Go(func() {
+			session, err := caches[i%3].Session(t.Context(), user)
+			if assert.NoError(t, err) {
+				tokens[i] = session.Token
+			}
+		})
+	}
+	group.Wait()
+	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(tokens))), 1)
+	assert.NotEqual(t, old.Token, tokens[0])
+	assert.True(t, srv.Valid(tokens[0]))
+	assert.Len(t, srv.Alive(user), 1)
+	before := srv.Requests("")
+	for _, cache := range caches {
+		get(t, srv, cache)
+	}
+	assert.Equal(t, before, srv.Requests(""))
+}
+
+// TestRenewalThatFails leaves the old session in use, in all processes, until one ends it.
+func TestRenewalThatFails(t *testing.T) {
+	t.Parallel()
+	redis, srv := newRedis(t), &cachetest.Seam{}
+	old := addStale(t, srv, redis)
+	caches := redis.caches(t, srv, 2, patient, sessioncache.Config{})
+	srv.Break(true)
+	for range 10 {
+		for _, cache := range caches {
+			assert.Equal(t, old.ClientSessionID, get(t, srv, cache).ClientSessionID)
+		}
+	}
+	require.Error(t, caches[0].SignOut(t.Context(), user), "Seam is out")
+	_, err := caches[0].Session(t.Context(), user)
+	require.ErrorIs(t, err, cachetest.ErrBroken)
+	srv.Break(false)
+	for _, cache := range caches {
+		assert.NotEqual(t, old.ClientSessionID, get(t, srv, cache).ClientSessionID)
+	}
+}
+
+// TestEndedWhileRenewed ends a session in one process while another is about to renew it, in
+// vain. The old one does not come back.
+func TestEndedWhileRenewed(t *testing.T) {
+	t.Parallel()
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis, srv := newRedis(t), &cachetest.Seam{}
+			addStale(t, srv, redis)
+			caches := redis.caches(t, srv, 2, patient, sessioncache.Config{Lifetime: time.Hour})
+			onItsWay, release := make(chan struct{}, 10), make(chan struct{})
+			var broken atomic.Bool
+			broken.Store(true)
+			srv.Before = func(path string) error {
+				if path == "get_or_create" && broken.Load() {
+					onItsWay <- struct{}{}
+					<-release
+					return cachetest.ErrBroken
+				}
+				return nil
+			}
+			ended := make(chan error)
+			go func() {
+				_, err := caches[0].Session(t.Context(), user)
+				ended <- err
+			}()
+			<-onItsWay
+			end(t, srv, caches[1])
+			close(release)
+			require.ErrorIs(t, <-ended, cachetest.ErrBroken)
+			broken.Store(false)
+			for _, cache := range caches {
+				get(t, srv, cache)
+			}
+		})
+	}
+}
+
+// TestSecrets do not stand in Redis.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	redis, srv := newRedis(t), &cachetest.Seam{}
+	caches := redis.caches(t, srv, 1, patient, sessioncache.Config{})
+	session := get(t, srv, caches[0])
+	require.NoError(t, caches[0].HandleEvent(t.Context(), deletedEvent("another")))
+	names, values := dump(t, redis.client(t))
+	assert.Len(t, names, 4, "a user, a session, a deleted session and the ID of the process")
+	all := strings.Join(append(names, values...), "\n")
+	for _, secret := range []string{user, session.Token, session.ClientSessionID, "seam_cst", "account_1", string(key)} {
+		assert.NotContains(t, all, secret)
+	}
+}
+
+// dump returns all that is in Redis.
+func dump(t *testing.T, client rueidis.Client) (names, values []string) {
+	t.Helper()
+	names, err := client.Do(t.Context(), client.B().Keys().Pattern("*").Build()).AsStrSlice()
+	require.NoError(t, err)
+	for _, name := range names {
+		value, err := client.Do(t.Context(), client.B().Get().Key(name).Build()).ToString()
+		require.NoError(t, err)
+		values = append(values, value)
+	}
+	return names, values
+}
+
+// TestForeignValues count as absent, and are replaced.
+func TestForeignValues(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(value, other string) string{
+		"a bit changed":         func(value, _ string) string { return value[:20] + string(value[20]^1) + value[21:] },
+		"cut short":             func(value, _ string) string { return value[:len(value)-1] },
+		"nothing":               func(string, string) string { return "" },
+		"the value of another":  func(_, other string) string { return other },
+		"what is not encrypted": func(string, string) string { return `{"session": {"token": "seam_cst1"}}` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis, srv := newRedis(t), &cachetest.Seam{}
+			caches := redis.caches(t, srv, 2, patient, sessioncache.Config{})
+			client := redis.client(t)
+			get(t, srv, caches[0])
+			_, err := caches[0].Session(t.Context(), "another")
+			require.NoError(t, err)
+			names, values := dump(t, client)
+			for i, name := range names {
+				if !strings.HasPrefix(name, "seam:user:") {
+					continue
+				}
+				for j, other := range names {
+					if i != j && strings.HasPrefix(other, "seam:user:") {
+						require.NoError(t, client.Do(t.Context(), client.B().Set().Key(name).Value(change(values[i], values[j])).
+							Px(time.Hour).Build()).Error())
+					}
+				}
+			}
+			get(t, srv, caches[1])
+			assert.Equal(t, 3, srv.Requests(""))
+			get(t, srv, caches[1])
+			assert.Equal(t, 3, srv.Requests(""))
+		})
+	}
+}
+
+// TestAnotherKey has a store of its own.
+func TestAnotherKey(t *testing.T) {
+	t.Parallel()
+	redis, srv := newRedis(t), &cachetest.Seam{}
+	for i, key := range []string{string(key), strings.Repeat("x", 32)} {
+		cache, err := sessioncache.New(srv.Client(t), sessioncache.Config{Store: redis.store(t, []byte(key), patient)})
+		require.NoError(t, err)
+		get(t, srv, cache)
+		get(t, srv, cache)
+		assert.Equal(t, i+1, srv.Requests(""))
+	}
+}
+
+// TestDeletedSessionThatSeamKeeps is not served, and does not have the cache ask for ever.
+func TestDeletedSessionThatSeamKeeps(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	cache := newRedis(t).caches(t, srv, 1, patient, sessioncache.Config{})[0]
+	require.NoError(t, cache.HandleEvent(t.Context(), deletedEvent(get(t, srv, cache).ClientSessionID)))
+	_, err := cache.Session(t.Context(), user)
+	require.ErrorIs(t, err, sessioncache.ErrDeleted)
+	assert.LessOrEqual(t, srv.Requests(""), 10)
+}
+
+// TestClose leaves the way to Seam open.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	redis, srv := newRedis(t), &cachetest.Seam{}
+	store := redis.store(t, key, patient)
+	cache, err := sessioncache.New(srv.Client(t), sessioncache.Config{Store: store})
+	require.NoError(t, err)
+	get(t, srv, cache)
+	store.Close()
+	store.Close()
+	get(t, srv, cache)
+	require.Error(t, cache.Forget(t.Context(), user))
+	assert.NotZero(t, cache.Stats().StoreErrors)
+}
+
+// TestModel compares three processes with a simple map in 10,000 random steps.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	redis := newRedis(t)
+	stores := make([]*redisstore.Store, 3)
+	model := cachetest.Model{
+		Seed:  rand.Uint64(),
+		Steps: 10_000,
+		Seam:  srv,
+		Settle: func(user string) {
+			for _, store := range stores {
+				require.Eventually(t, func() bool {
+					entry, err := store.Get(t.Context(), user)
+					return assert.NoError(t, err) && entry == nil
+				}, 10*time.Second, 10*time.Microsecond)
+			}
+		},
+		RefreshBefore: 5 * time.Minute,
+	}
+	for i := range stores {
+		stores[i] = redis.store(t, key, patient)
+		cache, err := sessioncache.New(srv.Client(t), sessioncache.Config{Store: stores[i]})
+		require.NoError(t, err)
+		model.Caches = append(model.Caches, cache)
+	}
+	model.Run(t)
+}
+
+func TestRace(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	cachetest.Race(t, srv, newRedis(t).caches(t, srv, 3, patient, sessioncache.Config{}))
+}

@@ -1,0 +1,87 @@
+package redisstore
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/sessioncache"
+)
+
+// sealer encrypts entries and hashes names.
+type sealer struct {
+	aead  cipher.AEAD
+	names []byte // the key of the hashes
+}
+
+func newSealer(key []byte) (*sealer, error) {
+	const size = 32
+	if len(key) != size {
+		return nil, fmt.Errorf("redisstore: New: the key has %d bytes; give 32 random bytes", len(key))
+	}
+	values, err := hkdf.Key(sha256.New, key, nil, "seam sessioncache values", size)
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: New: %w", err)
+	}
+	names, err := hkdf.Key(sha256.New, key, nil, "seam sessioncache names", size)
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: New: %w", err)
+	}
+	block, err := aes.NewCipher(values)
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: New: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: New: %w", err)
+	}
+	return &sealer{aead, names}, nil
+}
+
+// user returns the name in Redis of a user's entry.
+func (s *sealer) user(userIdentifierKey string) string { return s.name("user", userIdentifierKey) }
+
+// session returns the name in Redis of a session's user.
+func (s *sealer) session(clientSessionID string) string { return s.name("session", clientSessionID) }
+
+func (s *sealer) name(kind, id string) string {
+	hash := hmac.New(sha256.New, s.names)
+	hash.Write([]byte(kind + ":" + id))
+	return "seam:" + kind + ":" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
+}
+
+// sealed is what is encrypted of an entry. Its end is the end of the value in Redis, so that the
+// clocks of processes need not agree.
+type sealed struct {
+	Session     seam.ClientSession `json:"session"`
+	RenewBefore time.Duration      `json:"renew_before"` // that end
+}
+
+// seal encrypts an entry, bound to the name it is stored at.
+func (s *sealer) seal(name string, entry *sessioncache.Entry) string {
+	text, err := json.Marshal(sealed{entry.Session, entry.ExpiresAt.Sub(entry.RenewAt)})
+	if err != nil {
+		panic(fmt.Sprintf("redisstore: a session cannot be encoded: %v", err)) // it came as JSON
+	}
+	return string(s.aead.Seal(nil, nil, text, []byte(name)))
+}
+
+// open returns the entry of a value that ends after left, or nil if the value is not one of a
+// sealer with the same key, sealed for this name.
+func (s *sealer) open(name, value string, left time.Duration) *sessioncache.Entry {
+	text, err := s.aead.Open(nil, nil, []byte(value), []byte(name))
+	var opened sealed
+	if err = errors.Join(err, json.Unmarshal(text, &opened)); err != nil || left <= 0 {
+		return nil
+	}
+	end := time.Now().Add(left)
+	return &sessioncache.Entry{Session: opened.Session, RenewAt: end.Add(-opened.RenewBefore), ExpiresAt: end}
+}

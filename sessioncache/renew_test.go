@@ -1,0 +1,426 @@
+package sessioncache_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
+	"github.com/seam-go/seam/sessioncache"
+	"github.com/seam-go/seam/sessioncache/internal/cachetest"
+)
+
+// TestRenewal replaces a session that has less than RefreshBefore left, and no other one.
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		config    sessioncache.Config
+		life      time.Duration // of the session
+		renewedAt time.Duration // of its life
+	}{
+		"5 minutes by default":             {sessioncache.Config{}, time.Hour, 55 * time.Minute},
+		"a tenth of a short Lifetime":      {sessioncache.Config{Lifetime: 10 * time.Minute}, 10 * time.Minute, 9 * time.Minute},
+		"5 minutes of a long Lifetime":     {sessioncache.Config{Lifetime: 24 * time.Hour}, 24 * time.Hour, 24*time.Hour - 5*time.Minute},
+		"as configured":                    {sessioncache.Config{RefreshBefore: 20 * time.Minute}, time.Hour, 40 * time.Minute},
+		"used for RefreshBefore at least":  {sessioncache.Config{RefreshBefore: 40 * time.Minute}, time.Hour, 40 * time.Minute},
+		"as long as Lifetime, at least":    {sessioncache.Config{RefreshBefore: time.Hour, Lifetime: 90 * time.Minute}, 90 * time.Minute, time.Hour},
+		"one that lives for less, at last": {sessioncache.Config{RefreshBefore: 2 * time.Hour}, time.Hour, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := &cachetest.Seam{}
+				if tt.config.Lifetime == 0 {
+					srv.Set(0, tt.life)
+				}
+				cache := newCache(t, srv.Client(t), tt.config)
+				first := get(t, srv, cache)
+				assert.Equal(t, tt.life, first.ExpiresAt.Sub(first.CreatedAt))
+				time.Sleep(tt.renewedAt - time.Second)
+				assert.Equal(t, first, get(t, srv, cache))
+				time.Sleep(time.Second)
+				second := get(t, srv, cache)
+				assert.NotEqual(t, first.ClientSessionID, second.ClientSessionID)
+				assert.Equal(t, tt.life, second.ExpiresAt.Sub(second.CreatedAt))
+				assert.Equal(t, []string{second.ClientSessionID}, srv.Alive(user), "the first is revoked or has expired")
+			})
+		})
+	}
+}
+
+// TestSessionThatSomebodyElseMade is replaced at once if it has little left.
+func TestSessionThatSomebodyElseMade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &cachetest.Seam{}
+		old := srv.Add(user, 24*time.Hour, 2*time.Minute)
+		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+		session := get(t, srv, cache)
+		assert.Equal(t, time.Now().Add(time.Hour).UTC(), session.ExpiresAt)
+		assert.False(t, srv.Valid(old.Token))
+		assert.Equal(t, sessioncache.Stats{Misses: 1, Fetches: 1, Renewals: 1}, cache.Stats())
+	})
+}
+
+// TestNoLongerLife from Seam costs one renewal, and not one for each call.
+func TestNoLongerLife(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &cachetest.Seam{}
+		srv.Add(user, 24*time.Hour, 2*time.Minute)
+		srv.Set(0, 2*time.Minute) // of 5 that are wanted
+		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour, RefreshBefore: 5 * time.Minute})
+		for range 600 {
+			get(t, srv, cache)
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, 1, srv.Requests("revoke"))
+		assert.LessOrEqual(t, srv.Requests("get_or_create"), 7, "one for each 2 minutes, and one more")
+	})
+}
+
+// scripted is a Seam that answers each get_or_create with a session of its own, without saying
+// when it was created.
+func scripted(t *testing.T, expiresAt string) (client *seam.Client, requests map[string]int) {
+	t.Helper()
+	requests = map[string]int{}
+	client, err := seam.NewClient(seam.WithAPIKey("seam_key"), seam.WithHTTPClient(&http.Client{
+		Transport: transport(func(req *http.Request) (*http.Response, error) {
+			requests[path.Base(req.URL.Path)]++
+			body := `{"ok": true}`
+			if path.Base(req.URL.Path) == "get_or_create" {
+				body = fmt.Sprintf(`{"client_session": {"client_session_id": "%d", "token": "seam_cst1_token", "user_identifier_key": %q%s}}`,
+					requests["get_or_create"], user, expiresAt)
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+		}),
+	}))
+	require.NoError(t, err)
+	return client, requests
+}
+
+// TestNoEnd is a session without an expiry.
+func TestNoEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, requests := scripted(t, "")
+		cache := newCache(t, client, sessioncache.Config{})
+		for range 47 {
+			_, err := cache.Session(t.Context(), user)
+			require.NoError(t, err)
+			time.Sleep(time.Hour)
+		}
+		assert.Equal(t, 2, requests["get_or_create"])
+	})
+}
+
+// TestNoLongerLifeOfUnknownAge costs one renewal as well.
+func TestNoLongerLifeOfUnknownAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, requests := scripted(t, `, "expires_at": "`+time.Now().Add(2*time.Minute).Format(time.RFC3339)+`"`)
+		cache := newCache(t, client, sessioncache.Config{})
+		for range 119 {
+			_, err := cache.Session(t.Context(), user)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, map[string]int{"get_or_create": 2, "revoke": 1}, requests)
+	})
+}
+
+// TestTwoProcessesRenewOneSession, the second a while after the first: one new session
+// survives, and both serve it.
+func TestTwoProcessesRenewOneSession(t *testing.T) {
+	t.Parallel()
+	for _, later := range []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond} {
+		t.Run(later.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := &cachetest.Seam{}
+				srv.Add(user, 24*time.Hour, 2*time.Minute)
+				srv.Before = func(string) error { time.Sleep(time.Second / 2); return nil }
+				srv.After = srv.Before
+				var tokens [2]string
+				var group sync.WaitGroup
+				for i := range tokens {
+					cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+					group.Go(func() {
+						time.Sleep(time.Duration(i) * later)
+						session, err := cache.Session(t.Context(), user)
+						if assert.NoError(t, err) {
+							tokens[i] = session.Token
+						}
+					})
+				}
+				group.Wait()
+				assert.Equal(t, tokens[0], tokens[1])
+				assert.True(t, srv.Valid(tokens[0]))
+				assert.Len(t, srv.Alive(user), 1)
+			})
+		})
+	}
+}
+
+// TestClocksApart has a Seam whose clock is minutes ahead or behind. No token is served that
+// has expired there, and new sessions live for their full Lifetime once the cache knows.
+func TestClocksApart(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{-30 * time.Minute, -3 * time.Minute, 3 * time.Minute, 30 * time.Minute} {
+		for _, lifetime := range []time.Duration{20 * time.Minute, 24 * time.Hour} {
+			t.Run(ahead.String()+" "+lifetime.String(), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					srv := &cachetest.Seam{}
+					srv.Set(ahead, 0)
+					cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: lifetime})
+					steps := 3 * 24 * 60
+					for range steps {
+						session, err := cache.Session(t.Context(), user)
+						require.NoError(t, err)
+						require.True(t, srv.Valid(session.Token))
+						time.Sleep(time.Minute)
+					}
+					session := get(t, srv, cache)
+					assert.InDelta(t, lifetime.Seconds(), session.ExpiresAt.Sub(session.CreatedAt).Seconds(), 3)
+					renewals := time.Duration(steps) * time.Minute / (lifetime * 8 / 10)
+					assert.LessOrEqual(t, cache.Stats().Fetches, uint64(renewals)+3)
+				})
+			})
+		}
+	}
+}
+
+// TestClockAheadWithoutADate is known from when a session was created.
+func TestClockAheadWithoutADate(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	srv.Advance(30 * time.Minute)
+	client := srv.Client(t)
+	cache := newCache(t, client, sessioncache.Config{Lifetime: 20 * time.Minute})
+	session, err := cache.Session(t.Context(), user)
+	require.NoError(t, err)
+	_, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(session.Token))
+	require.NoError(t, err)
+}
+
+// TestBornExpired is an error, as such a token is of no use, and costs no endless requests.
+func TestBornExpired(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	cache := newCache(t, srv.Client(t), sessioncache.Config{
+		Params: func(context.Context, string) (seam.ClientSessionGetOrCreateParams, error) {
+			return seam.ClientSessionGetOrCreateParams{ExpiresAt: time.Now().Add(-time.Hour)}, nil
+		},
+	})
+	_, err := cache.Session(t.Context(), user)
+	require.ErrorContains(t, err, "has already expired; check the clock")
+	assert.LessOrEqual(t, srv.Requests(""), 3)
+}
+
+// TestRenewalThatFails leaves the old session in use while it lives.
+func TestRenewalThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &cachetest.Seam{}
+		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+		first := get(t, srv, cache)
+		time.Sleep(55*time.Minute + 10*time.Second)
+		srv.Break(true)
+		requests := srv.Requests("")
+		for range 5*60 - 10 {
+			assert.Equal(t, first, get(t, srv, cache))
+			time.Sleep(time.Second)
+		}
+		tries := srv.Requests("") - requests
+		assert.InDelta(t, 10, tries, 1, "one each 30 seconds")
+		assert.Equal(t, uint64(tries), cache.Stats().Errors)
+		_, err := cache.Session(t.Context(), user)
+		require.ErrorIs(t, err, cachetest.ErrBroken, "its life has ended")
+		srv.Break(false)
+		get(t, srv, cache)
+	})
+}
+
+// TestRenewalOfAnEndedSession that another process has ended does not serve it again.
+func TestRenewalOfAnEndedSession(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	old := srv.Add(user, 24*time.Hour, 2*time.Minute)
+	srv.Before = func(path string) error {
+		if path == "revoke" {
+			srv.Delete(old.ClientSessionID)
+			srv.Break(true)
+		}
+		return nil
+	}
+	cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+	_, err := cache.Session(t.Context(), user)
+	require.ErrorIs(t, err, cachetest.ErrBroken)
+	srv.Break(false)
+	get(t, srv, cache)
+}
+
+// TestRenewalThatHangs at each of its requests: the old session is served after 10 seconds,
+// unless it is revoked by then.
+func TestRenewalThatHangs(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		path string
+		wait time.Duration
+		old  bool
+	}{
+		"the request for the old session": {"get_or_create", 10 * time.Second, true},
+		"the revoke":                      {"revoke", 10 * time.Second, true},
+		"the request for the new session": {"get_or_create of the new", 20 * time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := &cachetest.Seam{}
+				cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+				first := get(t, srv, cache)
+				time.Sleep(55 * time.Minute)
+				revoked := false
+				srv.Before = func(path string) error {
+					srv.Hang.Store(path == tt.path)
+					if revoked && !tt.old {
+						time.Sleep(20 * time.Second) // longer than it takes with an old session
+					}
+					revoked = revoked || path == "revoke"
+					return nil
+				}
+				begin := time.Now()
+				second := get(t, srv, cache)
+				assert.Equal(t, tt.wait, time.Since(begin))
+				assert.Equal(t, tt.old, first.ClientSessionID == second.ClientSessionID)
+			})
+		})
+	}
+}
+
+// TestRenewalThatFailsHalfway at each of its requests.
+func TestRenewalThatFailsHalfway(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		path   string
+		number int  // of the request to that path
+		effect bool // whether it takes effect
+		served string
+	}{
+		"the revoke":                        {"revoke", 1, false, "old"},
+		"the revoke, its answer lost":       {"revoke", 1, true, "new"},
+		"get_or_create":                     {"get_or_create", 2, false, ""},
+		"get_or_create, its answer lost":    {"get_or_create", 2, true, ""},
+		"the request for the old session":   {"get_or_create", 1, false, ""},
+		"… with its answer lost on the way": {"get_or_create", 1, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := &cachetest.Seam{}
+				old := srv.Add(user, 24*time.Hour, 2*time.Minute)
+				number := 0
+				hook := func(path string) error {
+					if path != tt.path {
+						return nil
+					}
+					if number++; number == tt.number {
+						return cachetest.ErrBroken
+					}
+					return nil
+				}
+				if srv.Before = hook; tt.effect {
+					srv.Before, srv.After = nil, hook
+				}
+				cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+				session, err := cache.Session(t.Context(), user)
+				if tt.served == "" {
+					require.ErrorIs(t, err, cachetest.ErrBroken)
+				} else {
+					require.NoError(t, err)
+					assert.True(t, srv.Valid(session.Token))
+					assert.Equal(t, tt.served == "old", session.ClientSessionID == old.ClientSessionID)
+				}
+				time.Sleep(30 * time.Second)
+				assert.NotEqual(t, old.ClientSessionID, get(t, srv, cache).ClientSessionID)
+				assert.Len(t, srv.Alive(user), 1)
+			})
+		})
+	}
+}
+
+// TestEndedWhileRenewed ends a session while the cache is about to renew it, in vain. The old
+// one does not come back.
+func TestEndedWhileRenewed(t *testing.T) {
+	t.Parallel()
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := &cachetest.Seam{}
+				cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+				get(t, srv, cache)
+				time.Sleep(55 * time.Minute)
+				onItsWay, release := make(chan struct{}, 10), make(chan struct{})
+				srv.Before = func(path string) error {
+					if path == "get_or_create" {
+						onItsWay <- struct{}{}
+						<-release
+						return cachetest.ErrBroken
+					}
+					return nil
+				}
+				var group sync.WaitGroup
+				session := func() {
+					_, err := cache.Session(t.Context(), user)
+					assert.ErrorIs(t, err, cachetest.ErrBroken)
+				}
+				for range 3 {
+					group.Go(session)
+				}
+				<-onItsWay
+				synctest.Wait()
+				end(t, srv, cache)
+				group.Go(session)
+				synctest.Wait()
+				close(release)
+				group.Wait()
+				_, err := cache.Session(t.Context(), user)
+				require.ErrorIs(t, err, cachetest.ErrBroken)
+				srv.Before = nil
+				get(t, srv, cache)
+			})
+		})
+	}
+}
+
+// TestRenewalIsShared by all who wait.
+func TestRenewalIsShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &cachetest.Seam{}
+		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
+		get(t, srv, cache)
+		time.Sleep(55 * time.Minute)
+		srv.After = func(string) error { time.Sleep(time.Second); return nil }
+		var group sync.WaitGroup
+		for range 1000 {
+			group.Go(func() { get(t, srv, cache) })
+		}
+		group.Wait()
+		assert.Equal(t, 3, srv.Requests("get_or_create"), "the first, and two for the renewal")
+		assert.Equal(t, 1, srv.Requests("revoke"))
+	})
+}
