@@ -215,7 +215,7 @@ func TestInvalidParams(t *testing.T) {
 		"":                 "the client ID is blank; set it",
 		"\t\n":             "the client ID is blank; set it",
 		"\u00a0":           "the client ID is blank; set it",
-		"jane\xff":         "the client ID is not valid UTF-8",
+		"jane\xff":         "the client ID is not valid UTF-8; pass UTF-8",
 		".":                segment,
 		"..":               segment,
 		"../jane":          segment,
@@ -248,7 +248,7 @@ func TestInvalidParams(t *testing.T) {
 	for token, want := range map[string]string{
 		"":      "the token is blank; set it",
 		" ":     "the token is blank; set it",
-		"a\xff": "the token is not valid UTF-8",
+		"a\xff": "the token is not valid UTF-8; pass UTF-8",
 	} {
 		_, err := client.Tokens.Revoke(t.Context(), clientID, token)
 		require.ErrorIs(t, err, imkit.ErrInvalidParams)
