@@ -239,8 +239,8 @@ func (c *Cache) Stats() Stats {
 }
 
 func checkKey(method, userIdentifierKey string) error {
-	if problem := transport.TextProblem(userIdentifierKey); problem != "" {
-		return invalid(method + ": the user identifier key" + problem + "; check that the user is signed in")
+	if problem := transport.StringProblem("the user identifier key", userIdentifierKey); problem != "" {
+		return invalid(method + ": " + problem)
 	}
 	return nil
 }
