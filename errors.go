@@ -57,9 +57,11 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 // The error text is one line. It quotes at most 200 bytes of each value in the
 // response. In the text and in the fields, REDACTED replaces the credential of the
 // call, the user identifier keys that the call sent, and everything that looks like a
-// Seam token or a JWT. Their JSON, URL and HTML escapes are recognized. Other
-// encodings, such as base64, and other spellings, such as upper case, are not. Types
-// and field names of Seam are not redacted, even if a user identifier key is equal.
+// Seam token or a JWT. A key of fewer than 6 bytes is replaced only as a whole word.
+//
+// JSON, URL and HTML escapes of these secrets are recognized. Other encodings, such as
+// base64, other spellings, such as upper case, and parts of a secret are not. User
+// identifier keys are not redacted in types, field names and request IDs of Seam.
 type APIError struct {
 	Method     string // HTTP method of the request, always POST
 	Path       string // path of the request, such as /client_sessions/get

@@ -96,6 +96,10 @@ func WithInsecureHTTP() Option {
 // WithHTTPClient uses client.Transport, which may be of any type. If it is nil,
 // [http.DefaultTransport] is used. A client.Timeout that is not zero has the effect of
 // [WithTimeout]. CheckRedirect and Jar are ignored, and client is not modified.
+//
+// Create is retried after a failed connection only if the transport reports its
+// connections to [net/http/httptrace], as [http.Transport] does. It must report all of
+// them: Create could be sent twice if a connection that was not reported was used.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
