@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -17,7 +15,7 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// addFixtures seeds f with the bodies of all recorded answers and documents.
+// addFixtures seeds f with the bodies of all recorded and documented responses.
 func addFixtures(f *testing.F) {
 	f.Helper()
 	for _, folder := range []string{"recorded", "documented"} {
@@ -39,7 +37,7 @@ func addFixtures(f *testing.F) {
 	}
 }
 
-// fuzzed makes a client whose server answers with a body, whatever it is.
+// fuzzed returns the service of a client whose server responds with body.
 func fuzzed(t *testing.T, status int, body []byte) *seam.ClientSessionsService {
 	t.Helper()
 	return offline(t, func(*http.Request) (*http.Response, error) {
@@ -47,8 +45,8 @@ func fuzzed(t *testing.T, status int, body []byte) *seam.ClientSessionsService {
 	}, seam.WithMaxRetries(0)).ClientSessions
 }
 
-// FuzzSession decodes answers to Get. What decodes is a session, and encodes to
-// what decodes to the same.
+// FuzzSession tests responses to Get. A session that decodes must encode to JSON that
+// decodes to the same session.
 func FuzzSession(f *testing.F) {
 	addFixtures(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -68,8 +66,8 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// FuzzList decodes answers to List and All, which must give the same, but that
-// All gives what came before an error.
+// FuzzList tests that List and All return the same, except that All also yields what
+// came before an error.
 func FuzzList(f *testing.F) {
 	addFixtures(f)
 	for _, body := range []string{
@@ -82,21 +80,21 @@ func FuzzList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		sessions := fuzzed(t, http.StatusOK, body)
 		list, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
-		var walked []seam.ClientSession
-		var walkErr error
+		var streamed []seam.ClientSession
+		var streamErr error
 		for session, err := range sessions.All(t.Context(), seam.ClientSessionListParams{}) {
-			require.NoError(t, walkErr, "an error is the last item")
-			if walkErr = err; err == nil {
-				walked = append(walked, session)
+			require.NoError(t, streamErr, "an error is the last item")
+			if streamErr = err; err == nil {
+				streamed = append(streamed, session)
 			}
 		}
 		if err != nil {
 			require.Nil(t, list)
-			require.EqualError(t, walkErr, err.Error())
+			require.EqualError(t, streamErr, err.Error())
 			return
 		}
-		require.NoError(t, walkErr)
-		require.Empty(t, cmp.Diff(list, append([]seam.ClientSession{}, walked...)))
+		require.NoError(t, streamErr)
+		require.Empty(t, cmp.Diff(list, append([]seam.ClientSession{}, streamed...)))
 		text, err := json.Marshal(map[string]any{"client_sessions": list})
 		require.NoError(t, err)
 		again, err := fuzzed(t, http.StatusOK, text).List(t.Context(), seam.ClientSessionListParams{})
@@ -105,8 +103,8 @@ func FuzzList(f *testing.F) {
 	})
 }
 
-// FuzzError decodes answers with every status. Those that are no success are an
-// APIError with that status and a short line of text.
+// FuzzError tests that any body of a non-2xx response is an APIError with a short line
+// of text.
 func FuzzError(f *testing.F) {
 	addFixtures(f)
 	f.Add([]byte(invalidInput))
@@ -128,72 +126,13 @@ func FuzzError(f *testing.F) {
 	})
 }
 
-// FuzzRetryAfter reads what servers ask for. It is never negative, and numbers
-// mean seconds.
-func FuzzRetryAfter(f *testing.F) {
-	for _, value := range []string{"0", "120", "-1", "9223372037", "1e3", "Fri, 31 Dec 1999 23:59:59 GMT", "Sun Nov  6 08:49:37 1994", " 5", "٣"} {
-		f.Add(value)
-	}
-	f.Fuzz(func(t *testing.T, value string) {
-		client := offline(t, func(*http.Request) (*http.Response, error) {
-			resp, err := response(http.StatusServiceUnavailable, "")
-			resp.Header["Retry-After"] = []string{value}
-			return resp, err
-		}, seam.WithMaxRetries(0))
-		var apiErr *seam.APIError
-		require.ErrorAs(t, client.ClientSessions.Revoke(t.Context(), sessionID), &apiErr)
-		require.GreaterOrEqual(t, apiErr.RetryAfter, time.Duration(0))
-		if seconds, err := time.ParseDuration(value + "s"); err == nil && !strings.ContainsAny(value, "+-.hmnuµμs") {
-			require.Equal(t, seconds, apiErr.RetryAfter)
-		}
-	})
-}
-
-// FuzzEndpoint parses endpoints. One that is taken is where requests go, with
-// the API's path at its end, and over plain http only on this machine.
-func FuzzEndpoint(f *testing.F) {
-	for _, endpoint := range []string{
-		"https://connect.getseam.com", "http://localhost:8080/", "http://[::1]", "https://u:p@h", "http://127.0.0.1.evil.example",
-		"https://h/a%2Fb", "https://h/?q", "https://h#f", "http://[fe80::1%25lo]", "https://h/../x", "//h", "https:h",
-	} {
-		f.Add(endpoint)
-	}
-	f.Fuzz(func(t *testing.T, endpoint string) {
-		sent := 0
-		client, err := seam.NewClient(seam.WithAPIKey("seam_test_key"), seam.WithEndpoint(endpoint), seam.WithMaxRetries(0),
-			seam.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-				sent++
-				require.True(t, strings.HasSuffix(req.URL.Path, "/client_sessions/revoke"), req.URL.Path)
-				require.Empty(t, req.URL.RawQuery)
-				require.Nil(t, req.URL.User)
-				host := req.URL.Hostname()
-				require.NotEmpty(t, host)
-				if req.URL.Scheme != "https" {
-					require.Equal(t, "http", req.URL.Scheme)
-					loopback := host == "localhost" || strings.HasPrefix(host, "127.") || strings.Contains(host, ":")
-					require.True(t, loopback, host)
-				}
-				parsed, err := url.Parse(endpoint)
-				require.NoError(t, err)
-				require.Equal(t, parsed.Hostname(), host)
-				return response(http.StatusOK, done)
-			})}))
-		if err != nil {
-			require.ErrorIs(t, err, seam.ErrInvalidParams)
-			return
-		}
-		require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
-		require.Equal(t, 1, sent)
-	})
-}
-
-// FuzzCredential gives every text to every option for a credential. One of them
-// at most takes it, and then sends it unchanged; a refusal does not quote it.
+// FuzzCredential tests that at most one option accepts a credential and sends it
+// unchanged, and that errors do not quote it.
 func FuzzCredential(f *testing.F) {
 	for _, value := range []string{"", "seam_key", "seam_cst1", "seam_at1", "seam_pk1", "eyJ", "seam_a b", "seam_\n", "seam_é", "seam_\x7f", "sk_live"} {
 		f.Add(value)
 	}
-	const end = "Zq7Zq7" // in no message of the package
+	const end = "Zq7Zq7" // no error text of the package contains it
 	f.Fuzz(func(t *testing.T, value string) {
 		value += end
 		taken := 0

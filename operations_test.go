@@ -1,22 +1,33 @@
 package seam_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
 )
 
-// operation is a method that sends a request. Each is a row in the tests that
-// hold for all operations.
+// operation is a method that sends a request, and how the tests for all operations
+// call it.
 type operation struct {
 	name    string // such as ClientSessions.Get
 	path    string
@@ -39,7 +50,7 @@ const (
 	done        = `{"ok": true}`
 )
 
-// expiry is in a zone of its own, since the server takes UTC alone.
+// expiry is not in UTC: a request must convert it.
 var expiry = time.Date(2026, 6, 1, 14, 30, 0, 0, time.FixedZone("CEST", 2*60*60))
 
 var operations = []operation{
@@ -187,8 +198,8 @@ var operations = []operation{
 	},
 }
 
-// TestOperationsAreComplete finds each method of each service, so that none
-// escapes the tests for all operations.
+// TestOperationsAreComplete tests that each method of each service is in
+// operations, so that the tests for all operations include it.
 func TestOperationsAreComplete(t *testing.T) {
 	t.Parallel()
 	tested := map[string]bool{"ClientSessions.RevokeAll": true} // two operations; see revoke_all_test.go
@@ -205,7 +216,7 @@ func TestOperationsAreComplete(t *testing.T) {
 	}
 }
 
-// postResult has fields that the responses of the tests can spoil.
+// postResult has a field of the wrong type for some responses of the tests.
 type postResult struct {
 	ClientSession struct {
 		CreatedAt time.Time `json:"created_at"`
@@ -225,13 +236,12 @@ var fullestList = seam.ClientSessionListParams{
 	WithoutUserIdentifierKey: true,
 }
 
-// unchecked reports whether the operation has no way to miss something in a
-// response.
+// unchecked reports whether the operation does not check the content of a response.
 func (op operation) unchecked() bool { return op.success == done || strings.HasPrefix(op.name, "Post") }
 
 func second[T any](_ T, err error) error { return err }
 
-// all is an operation as the others are: it loops to the end.
+// all calls All and loops to the end.
 func all(ctx context.Context, s *seam.ClientSessionsService, params seam.ClientSessionListParams, opts ...seam.Option) error {
 	for _, err := range s.All(ctx, params, opts...) {
 		if err != nil {
@@ -241,7 +251,28 @@ func all(ctx context.Context, s *seam.ClientSessionsService, params seam.ClientS
 	return nil
 }
 
-// newClient makes a client of the real endpoint, unless opts have another one.
+// TestMain starts a server for the examples, and points the environment to it.
+func TestMain(m *testing.M) {
+	srv, err := seamtest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"SEAM_API_KEY":               srv.APIKey,
+		"SEAM_ENDPOINT":              srv.URL,
+		"SEAM_PERSONAL_ACCESS_TOKEN": "",
+		"SEAM_WORKSPACE_ID":          "",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			log.Fatal(err)
+		}
+	}
+	status := m.Run()
+	srv.Close()
+	os.Exit(status)
+}
+
+// newClient returns a client for DefaultEndpoint, unless opts have another one.
 func newClient(tb testing.TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	client, err := seam.NewClient(append([]seam.Option{
@@ -252,7 +283,7 @@ func newClient(tb testing.TB, opts ...seam.Option) *seam.Client {
 	return client
 }
 
-// serve makes a client of a server that answers with handler.
+// serve returns a client for a server with that handler.
 func serve(tb testing.TB, handler http.HandlerFunc, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	server := httptest.NewServer(handler)
@@ -260,8 +291,8 @@ func serve(tb testing.TB, handler http.HandlerFunc, opts ...seam.Option) *seam.C
 	return newClient(tb, append([]seam.Option{seam.WithEndpoint(server.URL)}, opts...)...)
 }
 
-// answer is a handler that answers with a JSON body.
-func answer(status int, body string) http.HandlerFunc {
+// respond returns a handler that responds with JSON.
+func respond(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Seam-Request-Id", "request1")
@@ -275,22 +306,182 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// response is what answer is, for a roundTripper.
+// response returns a response like that of respond.
 func response(status int, body string) (*http.Response, error) {
 	recorder := httptest.NewRecorder()
-	answer(status, body)(recorder, nil)
+	respond(status, body)(recorder, nil)
 	return recorder.Result(), nil
 }
 
-// offline makes a client over a transport without a network.
+// offline returns a client over a transport without a network.
 func offline(tb testing.TB, f roundTripper, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	return newClient(tb, append([]seam.Option{seam.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
 }
 
+// requireAPIError returns err as an APIError, or fails the test.
 func requireAPIError(t *testing.T, err error) *seam.APIError {
 	t.Helper()
 	var apiErr *seam.APIError
 	require.ErrorAs(t, err, &apiErr)
 	return apiErr
+}
+
+// newTestLogger returns a logger of all levels, without times.
+func newTestLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))
+}
+
+// listOf returns a list of sessions with the IDs 0 to n-1.
+func listOf(n int) string {
+	sessions := make([]string, n)
+	for i := range sessions {
+		sessions[i] = fmt.Sprintf(`{"client_session_id": "%d", "token": "seam_cst%d", "device_count": %d}`, i, i, i)
+	}
+	return `{"client_sessions": [` + strings.Join(sessions, ",") + `], "ok": true}`
+}
+
+func readJSON(t *testing.T, file string) any {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var value any
+	require.NoError(t, json.Unmarshal(text, &value), file)
+	return value
+}
+
+// attempt is what a transport does with a request.
+type attempt = func(*http.Request) (*http.Response, error)
+
+// script makes one attempt after the other.
+func script(attempts ...attempt) roundTripper {
+	return func(req *http.Request) (*http.Response, error) {
+		now := attempts[0]
+		attempts = attempts[1:]
+		return now(req)
+	}
+}
+
+func fails(err error) attempt {
+	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+// dialing reports to httptrace that it needs a connection, as net/http does,
+// and then does the same as next.
+func dialing(next attempt) attempt {
+	return func(req *http.Request) (*http.Response, error) {
+		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+			trace.GetConn("connect.getseam.com:443")
+		}
+		return next(req)
+	}
+}
+
+// connected reports to httptrace that it has a connection, as net/http does, and
+// then does the same as next.
+func connected(next attempt) attempt {
+	return dialing(func(req *http.Request) (*http.Response, error) {
+		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+			trace.GotConn(httptrace.GotConnInfo{})
+		}
+		return next(req)
+	})
+}
+
+func responds(status int, body string) attempt {
+	return func(*http.Request) (*http.Response, error) { return response(status, body) }
+}
+
+// asksToWait responds with a Retry-After. "in 2 s" becomes the date two seconds
+// later.
+func asksToWait(status int, retryAfter string) attempt {
+	return func(*http.Request) (*http.Response, error) {
+		resp, err := response(status, "")
+		var seconds int
+		if _, err := fmt.Sscanf(retryAfter, "in %d s", &seconds); err == nil {
+			resp.Header.Set("Retry-After", time.Now().Add(time.Duration(seconds)*time.Second).UTC().Format(http.TimeFormat))
+		} else {
+			resp.Header.Set("Retry-After", retryAfter)
+		}
+		return resp, err
+	}
+}
+
+// redirects responds with a redirect to another host.
+func redirects(status int) attempt {
+	return func(*http.Request) (*http.Response, error) {
+		resp, err := response(status, "")
+		resp.Header.Set("Location", "http://127.0.0.2:1/elsewhere")
+		return resp, err
+	}
+}
+
+// endless responds with a JSON text that does not end.
+func endless(*http.Request) (*http.Response, error) {
+	chunk := bytes.Repeat([]byte("x"), 64<<10)
+	resp, err := response(http.StatusOK, "")
+	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"other": "`), reader(func(p []byte) (int, error) {
+		return copy(p, chunk), nil
+	})))
+	return resp, err
+}
+
+// hangs returns when the context of the request ends.
+func hangs(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, context.Cause(req.Context())
+}
+
+// stalls responds with the beginning of a body, and no more until the context of
+// the request ends.
+func stalls(beginning string) attempt {
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := response(http.StatusOK, "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(beginning), reader(func([]byte) (int, error) {
+			<-req.Context().Done()
+			return 0, context.Cause(req.Context())
+		})))
+		return resp, err
+	}
+}
+
+type reader func([]byte) (int, error)
+
+func (f reader) Read(p []byte) (int, error) { return f(p) }
+
+// cut responds with the beginning of a body, and fails then.
+func cut(status int, beginning string) attempt {
+	return func(*http.Request) (*http.Response, error) {
+		resp, err := response(status, "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(beginning), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		return resp, err
+	}
+}
+
+// after does the same as next, some time later.
+func after(d time.Duration, next attempt) attempt {
+	return func(req *http.Request) (*http.Response, error) {
+		time.Sleep(d)
+		return next(req)
+	}
+}
+
+func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+
+type closing struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closing) Close() error {
+	c.closed = true
+	return nil
 }

@@ -3,6 +3,7 @@ package seam_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
@@ -19,13 +21,13 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// golden is the hand-written body of an operation's request.
+// golden returns the body that a request must have. It is written by hand.
 func (op operation) golden(t *testing.T, size string) any {
 	t.Helper()
 	return readJSON(t, "testdata/wire"+op.path+"_"+size+".json")
 }
 
-// fields are the names of all fields that the goldens of an operation have.
+// fields returns the names of all fields in the golden requests of the operation.
 func (op operation) fields(t *testing.T) []string {
 	t.Helper()
 	all := map[string]any{}
@@ -35,15 +37,7 @@ func (op operation) fields(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-func readJSON(t *testing.T, file string) any {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	var value any
-	require.NoError(t, json.Unmarshal(text, &value), file)
-	return value
-}
-
+// TestRequests tests the request of each operation against a file in testdata/wire.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
@@ -64,7 +58,7 @@ func TestRequests(t *testing.T) {
 					var sent any
 					assert.NoError(t, json.Unmarshal(body, &sent))
 					assert.Empty(t, cmp.Diff(op.golden(t, size), sent))
-					answer(http.StatusOK, op.success)(w, r)
+					respond(http.StatusOK, op.success)(w, r)
 				})
 				require.NoError(t, call(t.Context(), client))
 				assert.Equal(t, 1, requests)
@@ -73,10 +67,9 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestRequestsHaveTheSchemasFields holds the fullest requests against the
-// vendor's schema, which must have each of their fields, and no other but
-// deprecated ones.
-func TestRequestsHaveTheSchemasFields(t *testing.T) {
+// TestRequestsMatchTheSchema tests that the fullest requests have each field of
+// Seam's schema, except deprecated ones, and no other.
+func TestRequestsMatchTheSchema(t *testing.T) {
 	t.Parallel()
 	type property struct {
 		Deprecated bool
@@ -119,7 +112,7 @@ func TestRequestsHaveTheSchemasFields(t *testing.T) {
 	for _, op := range operations {
 		delete(untested, op.path)
 	}
-	assert.Empty(t, untested, "operations of the schema")
+	assert.Empty(t, untested, "operations of the schema without tests")
 
 	t.Run("ClientSession", func(t *testing.T) {
 		t.Parallel()
@@ -134,9 +127,9 @@ func TestRequestsHaveTheSchemasFields(t *testing.T) {
 	})
 }
 
-// TestParamsAreAllInTheFullestRequests sees to it that no field of the params
-// is left out of the goldens, and so of the comparison with the schema.
-func TestParamsAreAllInTheFullestRequests(t *testing.T) {
+// TestFullestRequestsHaveAllParams tests that the fullest requests have each field
+// of their params, since only those are compared with the schema.
+func TestFullestRequestsHaveAllParams(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
 		field, name, found := strings.Cut(op.name, ".")
@@ -153,111 +146,8 @@ func TestParamsAreAllInTheFullestRequests(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
-	t.Parallel()
-	common := map[string]string{
-		"Accept":           "application/json",
-		"Content-Type":     "application/json",
-		"Seam-Sdk-Name":    "seam-go",
-		"Seam-Sdk-Version": seam.Version,
-	}
-	credentials := []string{"Authorization", "Seam-Workspace", "Seam-Publishable-Key", "Client-Session-Token", "Cookie"}
-	for _, tt := range []struct {
-		name string
-		opts []seam.Option
-		want map[string]string
-	}{
-		{
-			name: "API key",
-			want: map[string]string{"Authorization": "Bearer seam_test_key"},
-		},
-		{
-			name: "personal access token",
-			opts: []seam.Option{seam.WithPersonalAccessToken("seam_at1_token", "workspace_1")},
-			want: map[string]string{"Authorization": "Bearer seam_at1_token", "Seam-Workspace": "workspace_1"},
-		},
-		{
-			name: "client session token",
-			opts: []seam.Option{seam.WithClientSessionToken("seam_cst1_token")},
-			want: map[string]string{"Authorization": "Bearer seam_cst1_token"},
-		},
-		{
-			name: "publishable key",
-			opts: []seam.Option{seam.WithPublishableKey("seam_pk1_token")},
-			want: map[string]string{"Seam-Publishable-Key": "seam_pk1_token"},
-		},
-		{
-			name: "one credential takes the place of another",
-			opts: []seam.Option{
-				seam.WithPersonalAccessToken("seam_at1_token", "workspace_1"),
-				seam.WithPublishableKey("seam_pk1_token"),
-			},
-			want: map[string]string{"Seam-Publishable-Key": "seam_pk1_token"},
-		},
-		{
-			name: "own headers",
-			opts: []seam.Option{
-				seam.WithHeader("x-tenant", "first"),
-				seam.WithHeader("X-Tenant", "second"),
-				seam.WithHeader("X-Empty", ""),
-				seam.WithHeader("User-Agent", "backend/1"),
-			},
-			want: map[string]string{"Authorization": "Bearer seam_test_key", "X-Tenant": "second", "User-Agent": "backend/1"},
-		},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			var seen []http.Header
-			handler := func(w http.ResponseWriter, r *http.Request) {
-				seen = append(seen, r.Header)
-				answer(http.StatusOK, done)(w, r)
-			}
-			onClient, onCall := serve(t, handler, tt.opts...), serve(t, handler)
-			require.NoError(t, onClient.ClientSessions.Revoke(t.Context(), sessionID))
-			require.NoError(t, onCall.ClientSessions.Revoke(t.Context(), sessionID, tt.opts...))
-			require.NoError(t, onCall.ClientSessions.Revoke(t.Context(), sessionID))
-
-			for _, header := range seen[:2] {
-				for name, value := range common {
-					assert.Equal(t, []string{value}, header[name], name)
-				}
-				for name, value := range tt.want {
-					assert.Equal(t, []string{value}, header[name], name)
-				}
-				for _, name := range credentials {
-					assert.Equal(t, tt.want[name] != "", header.Get(name) != "", name)
-				}
-				assert.NotEmpty(t, header.Get("User-Agent"))
-			}
-			assert.Equal(t, "Bearer seam_test_key", seen[2].Get("Authorization"), "an option holds for its call alone")
-			assert.Empty(t, seen[2].Get("X-Tenant"), "an option holds for its call alone")
-		})
-	}
-}
-
-func TestUserAgent(t *testing.T) {
-	t.Parallel()
-	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		assert.True(t, strings.HasPrefix(r.UserAgent(), "seam-go/"+seam.Version+" (go"), r.UserAgent())
-		answer(http.StatusOK, done)(w, r)
-	})
-	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
-}
-
-func TestEndpointKeepsItsPath(t *testing.T) {
-	t.Parallel()
-	for _, endpoint := range []string{"https://seam.test/proxy%2Fed/v1", "https://seam.test/proxy%2Fed/v1//"} {
-		client := offline(t, func(req *http.Request) (*http.Response, error) {
-			assert.Equal(t, "https://seam.test/proxy%2Fed/v1/client_sessions/revoke", req.URL.String())
-			return response(http.StatusOK, done)
-		}, seam.WithEndpoint(endpoint))
-		require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID))
-	}
-}
-
-// TestRefusedParams lists what is refused before anything is sent, beside the
-// invalid calls of all operations.
-func TestRefusedParams(t *testing.T) {
+// TestInvalidParams tests params that are rejected before anything is sent.
+func TestInvalidParams(t *testing.T) {
 	t.Parallel()
 	client := offline(t, func(*http.Request) (*http.Response, error) {
 		t.Error("a request was sent")
@@ -318,7 +208,7 @@ func TestRefusedParams(t *testing.T) {
 		},
 		{
 			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
-				ClientSessionID: sessionID, UserIdentifierKey: "bob", UserIdentityID: identityID,
+				ClientSessionID: sessionID, UserIdentifierKey: "other_user", UserIdentityID: identityID,
 			}),
 			"seam: ClientSessions.GrantAccess: params have both ClientSessionID and UserIdentifierKey; set only one",
 		},
@@ -352,24 +242,24 @@ func TestRefusedParams(t *testing.T) {
 	}
 }
 
-// TestExpiryAtTheEnds sends the first and the last year that JSON can express.
-func TestExpiryAtTheEnds(t *testing.T) {
+// TestExpiryLimits tests the first and the last year that JSON can express.
+func TestExpiryLimits(t *testing.T) {
 	t.Parallel()
-	client := serve(t, answer(http.StatusOK, oneSession))
+	client := serve(t, respond(http.StatusOK, oneSession))
 	for _, years := range []int{-2026, 7973} {
 		_, err := client.ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{ExpiresAt: expiry.AddDate(years, 0, 0)})
 		require.NoError(t, err)
 	}
 }
 
-// TestZeroParamsThatAreEnough lists the calls that need no params.
-func TestZeroParamsThatAreEnough(t *testing.T) {
+// TestZeroParams tests the operations that need no params.
+func TestZeroParams(t *testing.T) {
 	t.Parallel()
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
 		assert.JSONEq(t, `{}`, string(body))
-		answer(http.StatusOK, oneSession)(w, r)
+		respond(http.StatusOK, oneSession)(w, r)
 	})
 	_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken("seam_cst1_token"))
 	require.NoError(t, err)
@@ -377,11 +267,10 @@ func TestZeroParamsThatAreEnough(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestEachParamIsEnough lists the fewest params with which the operations that
-// need some do.
-func TestEachParamIsEnough(t *testing.T) {
+// TestFewestParams tests the fewest params that an operation needs.
+func TestFewestParams(t *testing.T) {
 	t.Parallel()
-	client := serve(t, answer(http.StatusOK, oneSession))
+	client := serve(t, respond(http.StatusOK, oneSession))
 	for _, params := range []seam.ClientSessionGetOrCreateParams{
 		{UserIdentifierKey: "jane_doe"},
 		{UserIdentityID: identityID},
@@ -396,4 +285,130 @@ func TestEachParamIsEnough(t *testing.T) {
 	} {
 		require.NoError(t, client.ClientSessions.GrantAccess(t.Context(), params))
 	}
+}
+
+type webviewParams struct {
+	UserIdentifierKey string `json:"user_identifier_key"`
+	Name              string `json:"name"`
+}
+
+// TestPostParams tests what Post sends for its params.
+func TestPostParams(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		params any
+		want   string
+	}{
+		"nil":                        {nil, `{}`},
+		"an empty map":               {map[string]any{}, `{}`},
+		"a nil map":                  {map[string]any(nil), `{}`},
+		"a struct":                   {webviewParams{UserIdentifierKey: "jane_doe"}, `{"user_identifier_key": "jane_doe", "name": ""}`},
+		"a pointer to a struct":      {&webviewParams{"jane_doe", "door"}, `{"user_identifier_key": "jane_doe", "name": "door"}`},
+		"blank texts in a map":       {map[string]any{"name": "", "tags": []string{" "}}, `{"name": "", "tags": [" "]}`},
+		"a map of texts":             {map[string]string{"name": ""}, `{"name": ""}`},
+		"bytes, raw JSON and a time": {map[string]any{"b": []byte{1}, "r": json.RawMessage(`[""]`), "t": time.Unix(0, 0).UTC()}, `{"b": "AQ==", "r": [""], "t": "1970-01-01T00:00:00Z"}`},
+		"a blank text by pointer":    {struct{ Name *string }{new(string)}, `{"Name": ""}`},
+		"a field that is not sent": {struct {
+			A string `json:"-"`
+		}{" "}, `{}`},
+		"a type with its own JSON": {map[string]any{"d": json.Number("1")}, `{"d": 1}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := offline(t, func(req *http.Request) (*http.Response, error) {
+				assert.Equal(t, "https://connect.getseam.com/connect_webviews/create", req.URL.String())
+				body, err := io.ReadAll(req.Body)
+				assert.JSONEq(t, tt.want, string(body), err)
+				return response(http.StatusOK, `{"ok": true}`)
+			})
+			require.NoError(t, client.Post(t.Context(), "/connect_webviews/create", tt.params, nil))
+		})
+	}
+}
+
+// node can be part of a cycle with two paths, which cannot be walked to its end.
+type node struct{ A, B *node }
+
+// hiding embeds a struct of an unexported type, whose fields encoding/json encodes.
+type hiding struct{ embedded }
+
+type embedded struct {
+	UserIdentifierKey string `json:"user_identifier_key"`
+}
+
+// marshaler and textMarshaler encode themselves.
+type (
+	marshaler     string
+	textMarshaler string
+)
+
+func (m marshaler) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + string(m) + `"`), nil
+}
+
+func (m textMarshaler) MarshalText() ([]byte, error) { return []byte(m), nil }
+
+// failing cannot be encoded, and quotes itself in the error.
+type failing string
+
+func (f failing) MarshalJSON() ([]byte, error) { return nil, errors.New("cannot encode " + string(f)) }
+
+// TestPostInvalidParams tests calls of Post that are rejected before anything is
+// sent.
+func TestPostInvalidParams(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(*http.Request) (*http.Response, error) {
+		t.Error("a request was sent")
+		return nil, io.ErrUnexpectedEOF
+	})
+	cycle := &node{}
+	cycle.A, cycle.B = cycle, cycle
+	cyclic := map[string]any{}
+	cyclic["a"], cyclic["b"] = cyclic, cyclic
+	const noKey = "user_identifier_key is blank; set it or omit it"
+	for name, tt := range map[string]struct {
+		path           string
+		params, result any
+		want           string
+	}{
+		"a blank key in a map":     {params: map[string]any{"user_identifier_key": ""}, want: noKey},
+		"a blank key in a struct":  {params: webviewParams{Name: "door"}, want: noKey},
+		"a nested blank key":       {params: map[string]any{"a": []any{map[string]string{"user_identifier_key": " "}}}, want: noKey},
+		"a blank text in a struct": {params: webviewParams{"jane_doe", " "}, want: "Name is blank; set it"},
+		"invalid UTF-8":            {params: map[string]any{"a": []any{"b\xff"}}, want: "a[0] is not valid UTF-8; pass UTF-8"},
+		"invalid UTF-8 in a key":   {params: map[string]any{"a\xff": 1}, want: "a key of params is not valid UTF-8; pass UTF-8"},
+		"a time without JSON":      {params: map[string]any{"at": time.Time{}.AddDate(20000, 0, 0)}, want: "at is not in the years 0 to 9999; set a time that is"},
+		"a number":                 {params: 5, want: "params are not a struct or a map; pass one, or nil"},
+		"a list":                   {params: []string{"a"}, want: "params are not a struct or a map; pass one, or nil"},
+		"a nil pointer":            {params: (*webviewParams)(nil), want: "params are not a struct or a map; pass one, or nil"},
+		"a pointer to a nil map":   {params: new(map[string]any), want: "params are not a struct or a map; pass one, or nil"},
+		"a time":                   {params: time.Now(), want: "params are not a struct or a map; pass one, or nil"},
+		"a channel":                {params: map[string]any{"a": make(chan int)}, want: "params cannot be encoded: json: unsupported type: chan int"},
+		"a cycle":                  {params: cycle, want: "A is nested too deeply; use less than 100 levels"},
+		"an embedded struct":       {params: hiding{embedded{"jane\xff"}}, want: "UserIdentifierKey is not valid UTF-8; pass UTF-8"},
+		"a pointer to one":         {params: struct{ *embedded }{&embedded{"jane\xff"}}, want: "UserIdentifierKey is not valid UTF-8; pass UTF-8"},
+		"its own text":             {params: map[string]any{"a": textMarshaler("b\xff")}, want: "a is not valid UTF-8; pass UTF-8"},
+		"its own JSON":             {params: map[string]any{"a": marshaler("b\xff")}, want: "params are not valid UTF-8; pass UTF-8"},
+		"JSON that fails":          {params: map[string]any{"user_identifier_key": failing("jane_doe")}, want: "params cannot be encoded; pass what json.Marshal accepts"},
+		"a key in a name":          {params: map[string]any{"user_identifier_key": map[string]any{"jane_doe": "\xff"}}, want: "REDACTED is not valid UTF-8; pass UTF-8"},
+		"a result by value":        {result: webviewParams{}, want: "result is not a pointer, or a nil one; pass a pointer, or nil to discard the response"},
+		"a nil result":             {result: (*webviewParams)(nil), want: "result is not a pointer, or a nil one; pass a pointer, or nil to discard the response"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := client.Post(t.Context(), "/devices/list", tt.params, tt.result)
+			require.ErrorIs(t, err, seam.ErrInvalidParams)
+			assert.EqualError(t, err, "seam: Post /devices/list: "+tt.want)
+		})
+	}
+	for _, path := range []string{
+		"", "/", "devices/list", "https://evil.example/", "//evil.example/a", "/devices/", "/devices//list", "/devices/list?a=b", "/devices/list#a",
+		"/devices/../list", "/./list", "/devices/..", "/devices%2flist", `/devices\list`, "/devices list", "/devices/list\n", "/dévices",
+	} {
+		err := client.Post(t.Context(), path, nil, nil)
+		require.ErrorIs(t, err, seam.ErrInvalidParams, path)
+		require.EqualError(t, err, "seam: Post: the path is not that of an endpoint; use one such as /devices/list", path)
+	}
+	_, err := seam.NewClient(seam.WithAPIKey("seam_test_key"), seam.WithIdempotent())
+	require.ErrorIs(t, err, seam.ErrInvalidParams)
 }

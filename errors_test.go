@@ -1,14 +1,18 @@
 package seam_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
 )
 
 const invalidInput = `{"ok": false, "error": {
@@ -30,17 +35,17 @@ const invalidInput = `{"ok": false, "error": {
 	"stack": "Error: 2 Input Errors\n    at handler (/srv/app.js:1:1)"
 }}`
 
-// failures is what may go wrong with any operation. Each must come back as an
-// error that tells what happened; none may be mistaken for a result.
+// failures lists what can go wrong with any operation. Each must be an error that
+// says what happened.
 var failures = []struct {
 	name    string
 	handler http.HandlerFunc
 	call    func(operation, context.Context, *seam.Client) error // smallest, if nil
-	// unlessUnchecked: an operation that expects nothing may succeed.
-	unlessUnchecked bool
-	is              []error
-	want            *seam.APIError // but for Method, Path, RequestID; nil if there is none
-	unsent          bool
+	// mayPassUnchecked says that operations that check no content may succeed.
+	mayPassUnchecked bool
+	is               []error
+	want             *seam.APIError // without Method, Path, RequestID and Attempts; nil if the error is not an APIError
+	unsent           bool
 }{
 	{
 		name: "invalid params",
@@ -59,7 +64,7 @@ var failures = []struct {
 		unsent: true,
 	},
 	{
-		name: "cancelled context",
+		name: "canceled context",
 		call: func(op operation, ctx context.Context, client *seam.Client) error {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
@@ -70,7 +75,7 @@ var failures = []struct {
 	},
 	{
 		name:    "400 with nested validation errors",
-		handler: answer(http.StatusBadRequest, invalidInput),
+		handler: respond(http.StatusBadRequest, invalidInput),
 		is:      []error{seam.ErrInvalidParams},
 		want: &seam.APIError{StatusCode: 400, Type: "invalid_input", Message: "2 Input Errors", ValidationErrors: map[string][]string{
 			"":                      {"Too many fields"},
@@ -80,25 +85,25 @@ var failures = []struct {
 	},
 	{
 		name:    "401 with a type",
-		handler: answer(http.StatusUnauthorized, `{"error": {"type": "client_session_revoked", "message": "Revoked"}}`),
+		handler: respond(http.StatusUnauthorized, `{"error": {"type": "client_session_revoked", "message": "Revoked"}}`),
 		is:      []error{seam.ErrUnauthorized},
 		want:    &seam.APIError{StatusCode: 401, Type: "client_session_revoked", Message: "Revoked"},
 	},
 	{
 		name:    "403",
-		handler: answer(http.StatusForbidden, `{"error": {"type": "publishable_keys_must_create_empty_client_sessions"}}`),
+		handler: respond(http.StatusForbidden, `{"error": {"type": "publishable_keys_must_create_empty_client_sessions"}}`),
 		is:      []error{seam.ErrForbidden},
 		want:    &seam.APIError{StatusCode: 403, Type: "publishable_keys_must_create_empty_client_sessions"},
 	},
 	{
 		name:    "404",
-		handler: answer(http.StatusNotFound, `{"error": {"type": "client_session_not_found", "message": "No such session"}}`),
+		handler: respond(http.StatusNotFound, `{"error": {"type": "client_session_not_found", "message": "No such session"}}`),
 		is:      []error{seam.ErrNotFound},
 		want:    &seam.APIError{StatusCode: 404, Type: "client_session_not_found", Message: "No such session"},
 	},
 	{
 		name:    "409",
-		handler: answer(http.StatusConflict, `{"error": {"type": "conflict", "message": "Busy"}}`),
+		handler: respond(http.StatusConflict, `{"error": {"type": "conflict", "message": "Busy"}}`),
 		is:      []error{seam.ErrConflict},
 		want:    &seam.APIError{StatusCode: 409, Type: "conflict", Message: "Busy"},
 	},
@@ -106,26 +111,26 @@ var failures = []struct {
 		name: "429",
 		handler: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "7")
-			answer(http.StatusTooManyRequests, `{"error": {"type": "rate_limit_exceeded", "message": "Slow down"}}`)(w, r)
+			respond(http.StatusTooManyRequests, `{"error": {"type": "rate_limit_exceeded", "message": "Slow down"}}`)(w, r)
 		},
 		is:   []error{seam.ErrRateLimited},
 		want: &seam.APIError{StatusCode: 429, Type: "rate_limit_exceeded", Message: "Slow down", RetryAfter: 7 * time.Second},
 	},
 	{
 		name:    "500 without a body",
-		handler: answer(http.StatusInternalServerError, ""),
+		handler: respond(http.StatusInternalServerError, ""),
 		is:      []error{seam.ErrServer},
 		want:    &seam.APIError{StatusCode: 500},
 	},
 	{
 		name:    "502 HTML",
-		handler: answer(http.StatusBadGateway, "<html>\n<h1>Bad Gateway</h1>"+strings.Repeat("x", 3<<20)),
+		handler: respond(http.StatusBadGateway, "<html>\n<h1>Bad Gateway</h1>"+strings.Repeat("x", 3<<20)),
 		is:      []error{seam.ErrServer},
 		want:    &seam.APIError{StatusCode: 502, Message: "<html> <h1>Bad Gateway</h1>" + strings.Repeat("x", 173) + "…"},
 	},
 	{
 		name:    "error of another shape",
-		handler: answer(http.StatusServiceUnavailable, `{"error": "upstream", "code": 7}`),
+		handler: respond(http.StatusServiceUnavailable, `{"error": "upstream", "code": 7}`),
 		is:      []error{seam.ErrServer},
 		want:    &seam.APIError{StatusCode: 503, Message: `{"error": "upstream", "code": 7}`},
 	},
@@ -133,15 +138,15 @@ var failures = []struct {
 		name: "redirect to another host",
 		handler: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "http://127.0.0.2/elsewhere")
-			answer(http.StatusTemporaryRedirect, "")(w, r)
+			respond(http.StatusTemporaryRedirect, "")(w, r)
 		},
 		want: &seam.APIError{StatusCode: 307},
 	},
 	{
-		name: "redirect to nowhere",
+		name: "redirect without a valid Location",
 		handler: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "://")
-			answer(http.StatusFound, "")(w, r)
+			respond(http.StatusFound, "")(w, r)
 		},
 		want: &seam.APIError{StatusCode: 302},
 	},
@@ -149,7 +154,7 @@ var failures = []struct {
 		name: "cut body",
 		handler: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "1000")
-			answer(http.StatusOK, `{"client_session": {"client_session_id": "`)(w, r)
+			respond(http.StatusOK, `{"client_session": {"client_session_id": "`)(w, r)
 		},
 		is:   []error{io.ErrUnexpectedEOF},
 		want: &seam.APIError{StatusCode: 200},
@@ -158,67 +163,68 @@ var failures = []struct {
 		name: "cut body of an error",
 		handler: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "1000")
-			answer(http.StatusForbidden, `{"error": {"type": "forb`)(w, r)
+			respond(http.StatusForbidden, `{"error": {"type": "forb`)(w, r)
 		},
 		is:   []error{seam.ErrForbidden, io.ErrUnexpectedEOF},
 		want: &seam.APIError{StatusCode: 403, Message: `{"error": {"type": "forb`},
 	},
 	{
-		name:            "success without its key",
-		handler:         answer(http.StatusOK, `{"ok": true}`),
-		unlessUnchecked: true,
-		want:            &seam.APIError{StatusCode: 200},
+		name:             "success without its key",
+		handler:          respond(http.StatusOK, `{"ok": true}`),
+		mayPassUnchecked: true,
+		want:             &seam.APIError{StatusCode: 200},
 	},
 	{
-		name:            "null session",
-		handler:         answer(http.StatusOK, `{"client_session": null, "client_sessions": null, "ok": true}`),
-		unlessUnchecked: true,
-		want:            &seam.APIError{StatusCode: 200},
+		name:             "null session",
+		handler:          respond(http.StatusOK, `{"client_session": null, "client_sessions": null, "ok": true}`),
+		mayPassUnchecked: true,
+		want:             &seam.APIError{StatusCode: 200},
 	},
 	{
-		name:            "session without an ID",
-		handler:         answer(http.StatusOK, `{"client_session": {"token": "t"}, "client_sessions": [{"token": "t"}], "ok": true}`),
-		unlessUnchecked: true,
-		want:            &seam.APIError{StatusCode: 200},
+		name:             "session without an ID",
+		handler:          respond(http.StatusOK, `{"client_session": {"token": "t"}, "client_sessions": [{"token": "t"}], "ok": true}`),
+		mayPassUnchecked: true,
+		want:             &seam.APIError{StatusCode: 200},
 	},
 	{
-		name:            "session of the wrong type",
-		handler:         answer(http.StatusOK, `{"client_session": [], "client_sessions": {}, "ok": true}`),
-		unlessUnchecked: true,
-		want:            &seam.APIError{StatusCode: 200},
+		name:             "session of the wrong type",
+		handler:          respond(http.StatusOK, `{"client_session": [], "client_sessions": {}, "ok": true}`),
+		mayPassUnchecked: true,
+		want:             &seam.APIError{StatusCode: 200},
 	},
 	{
-		name:    "success that denies itself",
-		handler: answer(http.StatusOK, `{"ok": false}`),
+		name:    "success that says it failed",
+		handler: respond(http.StatusOK, `{"ok": false}`),
 		want:    &seam.APIError{StatusCode: 200},
 	},
 	{
 		name:    "empty 200",
-		handler: answer(http.StatusOK, ""),
+		handler: respond(http.StatusOK, ""),
 		want:    &seam.APIError{StatusCode: 200},
 	},
 	{
 		name:    "204",
-		handler: answer(http.StatusNoContent, ""),
+		handler: respond(http.StatusNoContent, ""),
 		want:    &seam.APIError{StatusCode: 204},
 	},
 	{
-		name:    "null as a whole",
-		handler: answer(http.StatusOK, "null"),
+		name:    "null",
+		handler: respond(http.StatusOK, "null"),
 		want:    &seam.APIError{StatusCode: 200},
 	},
 	{
 		name:    "200 HTML",
-		handler: answer(http.StatusOK, "<html>Welcome to the hotel's network</html>"),
+		handler: respond(http.StatusOK, "<html>Welcome to the network</html>"),
 		want:    &seam.APIError{StatusCode: 200},
 	},
 	{
-		name:    "more than one answer",
-		handler: answer(http.StatusOK, strings.Replace(oneSession, "{", `{"client_sessions": [], `, 1)+"{}"),
+		name:    "two JSON values",
+		handler: respond(http.StatusOK, strings.Replace(oneSession, "{", `{"client_sessions": [], `, 1)+"{}"),
 		want:    &seam.APIError{StatusCode: 200},
 	},
 }
 
+// TestFailures tests each failure with each operation.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	for _, failure := range failures {
@@ -243,7 +249,7 @@ func TestFailures(t *testing.T) {
 				} else {
 					assert.Equal(t, int64(1), requests.Load())
 				}
-				if failure.unlessUnchecked && op.unchecked() && err == nil {
+				if failure.mayPassUnchecked && op.unchecked() && err == nil {
 					return
 				}
 				require.Error(t, err)
@@ -266,7 +272,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestSentinelsAreDistinct holds every status against every sentinel.
+// TestSentinelsAreDistinct tests which statuses match which errors.
 func TestSentinelsAreDistinct(t *testing.T) {
 	t.Parallel()
 	sentinels := map[error]func(status int) bool{
@@ -287,6 +293,33 @@ func TestSentinelsAreDistinct(t *testing.T) {
 	}
 }
 
+// TestErrorsByType tests the errors for types of Seam's errors.
+func TestErrorsByType(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t).ClientSessions
+	jane, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane_doe"})
+	require.NoError(t, err)
+	_, exists := sessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane_doe"})
+	asJane := seam.WithClientSessionToken(jane.Token)
+	require.NoError(t, sessions.Revoke(t.Context(), jane.ClientSessionID))
+	_, revoked := sessions.Get(t.Context(), seam.ClientSessionGetParams{}, asJane)
+	john, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "john_doe", ExpiresAt: expiry.AddDate(-20, 0, 0)})
+	require.NoError(t, err)
+	_, expired := sessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(john.Token))
+
+	byType := []error{seam.ErrClientSessionExists, seam.ErrClientSessionRevoked, seam.ErrClientSessionExpired}
+	for i, err := range []error{exists, revoked, expired} {
+		for j, target := range byType {
+			assert.Equal(t, i == j, errors.Is(err, target), "%v is %v", err, target)
+		}
+		require.ErrorAs(t, err, new(*seam.APIError))
+	}
+	require.ErrorIs(t, revoked, seam.ErrUnauthorized)
+	assert.ErrorIs(t, expired, seam.ErrUnauthorized)
+}
+
+// TestErrorText tests the text of an APIError.
 func TestErrorText(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -321,47 +354,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestWhatCountsAsDone holds the answers of the operations that give nothing
-// back against what Seam may answer.
-func TestWhatCountsAsDone(t *testing.T) {
-	t.Parallel()
-	for body, done := range map[string]bool{
-		`{}`:                            true,
-		`{"ok": true}`:                  true,
-		`{"ok": true, "more": 1}`:       true,
-		`{"client_session": {"a": 1}}`:  false,
-		`{"ok": true, "error": {}}`:     false,
-		`{"ok": false}`:                 false,
-		`{"ok": null}`:                  false,
-		`{"ok": "true"}`:                false,
-		`{"error": {"type": "x"}}`:      false,
-		`{"message": "down for today"}`: false,
-		`[]`:                            false,
-		`true`:                          false,
-	} {
-		err := serve(t, answer(http.StatusOK, body)).ClientSessions.Revoke(t.Context(), sessionID)
-		assert.Equal(t, done, err == nil, body)
-	}
-}
-
-// TestBadAnswersAreNotQuoted has a token where something else belongs.
-func TestBadAnswersAreNotQuoted(t *testing.T) {
-	t.Parallel()
-	for body, want := range map[string]string{
-		`{"client_session_id": "1", "created_at": "seam_cst_secret"}`:            "malformed time",
-		`{"client_session_id": "1", "device_count": "seam_cst_secret"}`:          "value of the wrong type, expected an integer",
-		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"}`:   "value of the wrong type, expected an array",
-		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"`:    "value of the wrong type, expected an array",
-		`{"client_session_id": "1", "connect_webview_ids": ["seam_cst_secret}}}`: "unexpected EOF",
-	} {
-		_, err := serve(t, answer(http.StatusOK, `{"client_session": `+body+`}`), seam.WithMaxRetries(0)).ClientSessions.
-			Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
-		require.ErrorContains(t, err, want)
-		assert.NotContains(t, err.Error(), "secret")
-	}
-}
-
-// TestErrorBodies decodes what the failure matrix has no row for.
+// TestErrorBodies tests bodies of errors that failures does not have.
 func TestErrorBodies(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat(`{"a":`, 40) + `{"_errors": ["lost"]}` + strings.Repeat("}", 40)
@@ -388,11 +381,80 @@ func TestErrorBodies(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := serve(t, answer(http.StatusTeapot, tt.body)).ClientSessions.Revoke(t.Context(), sessionID)
+			err := serve(t, respond(http.StatusTeapot, tt.body)).ClientSessions.Revoke(t.Context(), sessionID)
 			got := *requireAPIError(t, err)
 			tt.want.Method, tt.want.Path, tt.want.StatusCode = "POST", "/client_sessions/revoke", http.StatusTeapot
 			tt.want.RequestID, tt.want.Attempts = "request1", 1
 			assert.Empty(t, cmp.Diff(tt.want, got, cmpopts.IgnoreUnexported(seam.APIError{})))
 		})
+	}
+}
+
+// TestQuotation tests that an error quotes up to 200 bytes of a response.
+func TestQuotation(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[int]string{200: strings.Repeat("x", 200), 201: strings.Repeat("x", 200) + "…"} {
+		client := offline(t, responds(http.StatusForbidden, strings.Repeat("x", length)))
+		assert.Equal(t, want, requireAPIError(t, client.ClientSessions.Revoke(t.Context(), sessionID)).Message)
+	}
+}
+
+// TestLongErrors tests that errors and log lines are short, however much a server or
+// transport writes.
+func TestLongErrors(t *testing.T) {
+	t.Parallel()
+	for name, attempt := range map[string]attempt{
+		"transport":     fails(errors.New("malformed HTTP response\n" + strings.Repeat("x", 1<<20))),
+		"number":        responds(http.StatusOK, `{"client_session": {"client_session_id": "1", "device_count": `+strings.Repeat("1", 1<<20)+`}}`),
+		"time":          responds(http.StatusOK, `{"client_session": {"client_session_id": "1", "created_at": "`+strings.Repeat("x", 1<<20)+`"}}`),
+		"error":         responds(http.StatusBadRequest, `{"error": {"type": "`+strings.Repeat("x", 1<<19)+`", "message": "`+strings.Repeat("y", 1<<19)+`"}}`),
+		"invalid UTF-8": responds(http.StatusBadRequest, strings.Repeat("\xff", 1<<20)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			client := offline(t, attempt, seam.WithMaxRetries(0), seam.WithLogger(newTestLogger(&log)))
+			_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: "1"})
+			require.Error(t, err)
+			assert.Less(t, len(err.Error()), 700)
+			assert.NotContains(t, err.Error(), "\n")
+			assert.Less(t, log.Len(), 700)
+			assert.Equal(t, 1, strings.Count(log.String(), "\n"))
+		})
+	}
+}
+
+// TestLastAttemptIsReported tests that the error is that of the last attempt.
+func TestLastAttemptIsReported(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused := dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+		attempts := []attempt{
+			responds(http.StatusServiceUnavailable, "first"), fails(refused), responds(http.StatusBadGateway, "last"),
+			responds(http.StatusServiceUnavailable, "first"), responds(http.StatusBadGateway, "second"), fails(refused),
+		}
+		client := offline(t, script(attempts...))
+
+		err := client.ClientSessions.Revoke(t.Context(), sessionID)
+		apiErr := requireAPIError(t, err)
+		assert.Equal(t, http.StatusBadGateway, apiErr.StatusCode)
+		assert.Equal(t, "last", apiErr.Message)
+		assert.Equal(t, 3, apiErr.Attempts)
+		require.NotErrorIs(t, err, syscall.ECONNREFUSED)
+
+		err = client.ClientSessions.Revoke(t.Context(), sessionID)
+		require.EqualError(t, err, "seam: POST /client_sessions/revoke: dial tcp: connect: connection refused (3 attempts)")
+		require.ErrorIs(t, err, syscall.ECONNREFUSED)
+		assert.NotErrorAs(t, err, new(*seam.APIError), "the last attempt got no response")
+	})
+}
+
+// TestErrorsAreComparable tests that errors can be keys of a map, as error trackers
+// use them.
+func TestErrorsAreComparable(t *testing.T) {
+	t.Parallel()
+	err := offline(t, fails(io.EOF), seam.WithMaxRetries(0)).ClientSessions.Revoke(t.Context(), sessionID)
+	for ; err != nil; err = errors.Unwrap(err) {
+		assert.NotPanics(t, func() { _ = map[error]bool{err: true} })
 	}
 }

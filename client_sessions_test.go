@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -19,16 +21,111 @@ import (
 	"github.com/seam-go/seam/seamtest"
 )
 
-// revoker is a transport that answers a list with so many sessions, and takes 20
-// ms for each revoke.
+// documented is the session in testdata/documented/get.json.
+var documented = seam.ClientSession{
+	ClientSessionID:     "c2cbd177-1ace-414b-bb1e-9f129e4a05c1",
+	ConnectWebviewIDs:   []string{"dafe6400-7484-4fd1-8c17-1c901b444250"},
+	ConnectedAccountIDs: []string{"8062d457-e28e-481f-aecc-509905627511"},
+	CreatedAt:           time.Date(2025, 6, 15, 16, 54, 17, 946309000, time.UTC),
+	CustomerID:          "e387e15f-be27-47ad-881f-4a6fc5460c57",
+	DeviceCount:         1,
+	ExpiresAt:           time.Date(2025, 6, 19, 15, 22, 40, 0, time.UTC),
+	Token:               "seam_cst1891oqCmD_6dBwV8PJ2Fsoe9dWYVyMfVHq",
+	UserIdentifierKey:   "jane_doe",
+	UserIdentityID:      "89765fd3-6193-4d63-8605-e77f75356555",
+	WorkspaceID:         "b887bf84-9849-4454-a562-cf84293d9781",
+}
+
+// TestDocumentedResponses tests the responses in Seam's documentation.
+func TestDocumentedResponses(t *testing.T) {
+	t.Parallel()
+	get, err := os.ReadFile("testdata/documented/get.json")
+	require.NoError(t, err)
+	session, err := serve(t, respond(http.StatusOK, string(get))).ClientSessions.
+		Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"})
+	require.NoError(t, err)
+	assert.Empty(t, cmp.Diff(&documented, session))
+
+	object, err := os.ReadFile("testdata/documented/object.json")
+	require.NoError(t, err)
+	list, err := serve(t, respond(http.StatusOK, `{"client_sessions": [`+string(object)+`]}`)).ClientSessions.
+		List(t.Context(), seam.ClientSessionListParams{})
+	require.NoError(t, err)
+	assert.Empty(t, cmp.Diff([]seam.ClientSession{{
+		ClientSessionID:     "c2cbd177-1ace-414b-bb1e-9f129e4a05c1",
+		ConnectWebviewIDs:   []string{"550e8400-e29b-41d4-a716-446655440000"},
+		ConnectedAccountIDs: []string{"f47ac10b-58cc-4372-a567-0e02b2c3d479"},
+		CreatedAt:           time.Date(2025, 6, 15, 16, 54, 17, 946309000, time.UTC),
+		CustomerID:          "77eccc4e-c8bc-4c7d-b83c-cb853ed3bade",
+		DeviceCount:         1,
+		ExpiresAt:           time.Date(2025, 6, 17, 16, 54, 17, 946309000, time.UTC),
+		Token:               "seam_cst1891oqCmB_6dBwV8PJ2Fsoe9dWYVyMfVHq",
+		UserIdentifierKey:   "user_id_1",
+		UserIdentityID:      "a6e93f84-565e-47d7-8908-1ca71ada373c",
+		UserIdentityIDs:     []string{"a6e93f84-565e-47d7-8908-1ca71ada373c"},
+		WorkspaceID:         "b887bf84-9849-4454-a562-cf84293d9781",
+	}}, list))
+
+	revoke, err := os.ReadFile("testdata/documented/revoke.json")
+	require.NoError(t, err)
+	assert.NoError(t, serve(t, respond(http.StatusOK, string(revoke))).ClientSessions.Revoke(t.Context(), sessionID))
+}
+
+// TestLenientDecoding tests sessions that differ from the schema.
+func TestLenientDecoding(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, body string
+		want       seam.ClientSession
+	}{
+		{"the least", `{"client_session_id": "not a UUID", "token": "t"}`, seam.ClientSession{ClientSessionID: "not a UUID", Token: "t"}},
+		{
+			"null for all that may be",
+			`{"client_session_id": "1", "token": "t", "customer_key": null, "user_identifier_key": null, "user_identity_id": null,
+			"user_identity_ids": null, "connect_webview_ids": null, "connected_account_ids": null, "device_count": null,
+			"expires_at": null, "created_at": null}`,
+			seam.ClientSession{ClientSessionID: "1", Token: "t"},
+		},
+		{"customer key", `{"client_session_id": "1", "token": "t", "customer_key": "acme"}`, seam.ClientSession{ClientSessionID: "1", Token: "t", CustomerKey: "acme"}},
+		{"unknown fields", `{"client_session_id": "1", "token": "t", "revoked_at": {"a": []}}`, seam.ClientSession{ClientSessionID: "1", Token: "t"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			session, err := serve(t, respond(http.StatusOK, `{"client_session": `+tt.body+`}`)).ClientSessions.
+				Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: tt.want.ClientSessionID})
+			require.NoError(t, err)
+			assert.Empty(t, cmp.Diff(&tt.want, session))
+		})
+	}
+}
+
+// TestMarshaledSessionKeepsItsToken tests the JSON of a session, which is for the
+// user's browser or phone.
+func TestMarshaledSessionKeepsItsToken(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(documented)
+	require.NoError(t, err)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(text, &fields))
+	want := readJSON(t, "testdata/documented/get.json").(map[string]any)["client_session"].(map[string]any)
+	want["expires_at"] = "2025-06-19T15:22:40Z"
+	assert.Empty(t, cmp.Diff(want, fields))
+
+	text, err = json.Marshal(seam.ClientSession{ClientSessionID: "1", ConnectWebviewIDs: []string{}})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"client_session_id": "1", "connect_webview_ids": [], "device_count": 0, "token": "", "user_identifier_key": "", "workspace_id": ""}`,
+		string(text), "a zero time is omitted")
+}
+
+// revoker is a transport that responds to a list and, after 20 ms, to revokes.
 type revoker struct {
-	list   string
-	refuse map[string]attempt // by ID
+	list     string
+	failures map[string]attempt // by session ID
 
 	mu      sync.Mutex
 	revoked []string
 	running int
-	most    int // that ran at once
+	most    int // revokes that ran at once
 }
 
 func (r *revoker) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -56,19 +153,20 @@ func (r *revoker) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
-	if refuse := r.refuse[params.ClientSessionID]; refuse != nil {
-		return refuse(req)
+	if fail := r.failures[params.ClientSessionID]; fail != nil {
+		return fail(req)
 	}
 	return response(http.StatusOK, done)
 }
 
 var ofJane = seam.ClientSessionListParams{UserIdentifierKey: "jane_doe"}
 
-// listOfJane is a list of n sessions that are all hers.
+// listOfJane returns a list of n sessions of jane_doe.
 func listOfJane(n int) string {
 	return strings.ReplaceAll(listOf(n), `"token"`, `"user_identifier_key": "jane_doe", "token"`)
 }
 
+// TestRevokeAll tests which sessions RevokeAll revokes and returns.
 func TestRevokeAll(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -97,8 +195,7 @@ func TestRevokeAll(t *testing.T) {
 	require.ErrorIs(t, err, seam.ErrUnauthorized)
 }
 
-// TestRevokeAllNeedsAFilter refuses what would sign a whole workspace out, and
-// what the calls that run side by side could not share.
+// TestRevokeAllNeedsAFilter tests params and options that RevokeAll rejects.
 func TestRevokeAllNeedsAFilter(t *testing.T) {
 	t.Parallel()
 	sessions := offline(t, func(*http.Request) (*http.Response, error) {
@@ -122,18 +219,18 @@ func TestRevokeAllNeedsAFilter(t *testing.T) {
 	}
 }
 
-// TestRevokeAllGoesOn past sessions that cannot be revoked, and counts as revoked
-// those that are gone. What some other server does not find is not gone.
-func TestRevokeAllGoesOn(t *testing.T) {
+// TestRevokeAllFailures tests that RevokeAll attempts all sessions, and that one
+// that is gone counts as revoked. Another server's 404 does not mean that.
+func TestRevokeAllFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: &revoker{
 			list: listOfJane(40),
-			refuse: map[string]attempt{
-				"3":  answers(http.StatusForbidden, `{"error": {"type": "forbidden"}}`),
-				"7":  answers(http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`),
-				"9":  answers(http.StatusUnauthorized, `{"error": {"type": "client_session_not_found", "message": "No key of jane_doe"}}`),
-				"39": answers(http.StatusNotFound, `<html>`),
+			failures: map[string]attempt{
+				"3":  responds(http.StatusForbidden, `{"error": {"type": "forbidden"}}`),
+				"7":  responds(http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`),
+				"9":  responds(http.StatusUnauthorized, `{"error": {"type": "client_session_not_found", "message": "No key of jane_doe"}}`),
+				"39": responds(http.StatusNotFound, `<html>`),
 			},
 		}}))
 		revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
@@ -142,7 +239,7 @@ func TestRevokeAllGoesOn(t *testing.T) {
 			ids = append(ids, session.ClientSessionID)
 		}
 		assert.Len(t, ids, 37)
-		assert.Contains(t, ids, "7", "it is gone")
+		assert.Contains(t, ids, "7", "a session that does not exist counts as revoked")
 		for _, id := range []string{"3", "9", "39"} {
 			assert.NotContains(t, ids, id)
 		}
@@ -156,8 +253,9 @@ func TestRevokeAllGoesOn(t *testing.T) {
 	})
 }
 
-// TestRevokeAllOfOthers gets a list that does not heed what was asked for.
-func TestRevokeAllOfOthers(t *testing.T) {
+// TestRevokeAllOtherSessions tests that RevokeAll revokes nothing if the list has a
+// session that the filter excludes.
+func TestRevokeAllOtherSessions(t *testing.T) {
 	t.Parallel()
 	const mine = `{"client_session_id": "1", "user_identifier_key": "jane_doe", "connect_webview_ids": ["w"], "user_identity_id": "i"}`
 	for name, tt := range map[string]struct {
@@ -183,7 +281,7 @@ func TestRevokeAllOfOthers(t *testing.T) {
 			})
 			revoked, err := client.ClientSessions.RevokeAll(t.Context(), tt.params)
 			require.NoError(t, err)
-			require.Len(t, revoked, 1, "without a token too")
+			require.Len(t, revoked, 1, "a token is not required")
 			assert.Equal(t, "1", revoked[0].ClientSessionID)
 			assert.Equal(t, 1, revokes)
 
@@ -197,8 +295,9 @@ func TestRevokeAllOfOthers(t *testing.T) {
 	}
 }
 
-// TestRevokeAllOfAKeyThatIsAWord of the API's own must know a session that is gone.
-func TestRevokeAllOfAKeyThatIsAWord(t *testing.T) {
+// TestRevokeAllKeyInErrorType tests a user identifier key that is a word in the type
+// of Seam's error.
+func TestRevokeAllKeyInErrorType(t *testing.T) {
 	t.Parallel()
 	client := offline(t, func(req *http.Request) (*http.Response, error) {
 		if req.URL.Path == "/client_sessions/list" {
@@ -211,33 +310,17 @@ func TestRevokeAllOfAKeyThatIsAWord(t *testing.T) {
 	assert.Len(t, revoked, 1)
 }
 
-// TestRevokeAllPanics where the caller can recover it, if the caller's transport
-// does.
-func TestRevokeAllPanics(t *testing.T) {
-	t.Parallel()
-	client := offline(t, func(req *http.Request) (*http.Response, error) {
-		if req.URL.Path != "/client_sessions/list" {
-			panic("in the transport")
-		}
-		return response(http.StatusOK, listOfJane(20))
-	})
-	assert.PanicsWithValue(t, "in the transport", func() {
-		_, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
-		t.Error(err)
-	})
-}
-
-// TestRevokeAllTriesAgain has each request fail once, and sees that the options of
-// the call are those of all its requests.
-func TestRevokeAllTriesAgain(t *testing.T) {
+// TestRevokeAllRetries tests that the list and the revokes are retried, with the
+// options of the call.
+func TestRevokeAllRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		tries := map[string]int{}
+		attempts := map[string]int{}
 		client := offline(t, func(req *http.Request) (*http.Response, error) {
 			assert.Equal(t, "Bearer seam_other_key", req.Header.Get("Authorization"))
-			tries[req.URL.Path]++
+			attempts[req.URL.Path]++
 			switch {
-			case tries[req.URL.Path] == 1:
+			case attempts[req.URL.Path] == 1:
 				return response(http.StatusServiceUnavailable, "")
 			case req.URL.Path == "/client_sessions/list":
 				return response(http.StatusOK, listOfJane(1))
@@ -246,27 +329,11 @@ func TestRevokeAllTriesAgain(t *testing.T) {
 		})
 		_, err := client.ClientSessions.RevokeAll(t.Context(), ofJane, seam.WithAPIKey("seam_other_key"))
 		require.NoError(t, err)
-		assert.Equal(t, map[string]int{"/client_sessions/list": 2, "/client_sessions/revoke": 2}, tries)
+		assert.Equal(t, map[string]int{"/client_sessions/list": 2, "/client_sessions/revoke": 2}, attempts)
 	})
 }
 
-// TestRevokeAllWhereGoroutinesEnd, as those of a test do that has failed in its
-// transport.
-func TestRevokeAllWhereGoroutinesEnd(t *testing.T) {
-	t.Parallel()
-	client := offline(t, func(req *http.Request) (*http.Response, error) {
-		if req.URL.Path != "/client_sessions/list" {
-			runtime.Goexit()
-		}
-		return response(http.StatusOK, listOfJane(20))
-	})
-	revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
-	assert.Empty(t, revoked)
-	require.Error(t, err)
-	assert.Equal(t, 20, strings.Count(err.Error(), "runtime.Goexit ended the call"))
-}
-
-// TestRevokeAllIsConcurrent counts what runs side by side, and the time.
+// TestRevokeAllIsConcurrent tests how many revokes run at once.
 func TestRevokeAllIsConcurrent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -282,13 +349,13 @@ func TestRevokeAllIsConcurrent(t *testing.T) {
 	})
 }
 
-// TestRevokeAllCutShort gets no list, or a part of one: no session is revoked.
-func TestRevokeAllCutShort(t *testing.T) {
+// TestRevokeAllListCut tests that nothing is revoked if the list is not complete.
+func TestRevokeAllListCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := offline(t, func(req *http.Request) (*http.Response, error) {
 			assert.Equal(t, "/client_sessions/list", req.URL.Path)
-			return cutsOff(http.StatusOK, listOfJane(100)[:3000])(req)
+			return cut(http.StatusOK, listOfJane(100)[:3000])(req)
 		})
 		revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
 		assert.Nil(t, revoked)
@@ -296,9 +363,9 @@ func TestRevokeAllCutShort(t *testing.T) {
 	})
 }
 
-// TestRevokeAllStops when its context ends. That no goroutine is left is checked
-// by synctest.
-func TestRevokeAllStops(t *testing.T) {
+// TestRevokeAllContextEnds tests that RevokeAll ends with its context. synctest
+// tests that it leaves no goroutine.
+func TestRevokeAllContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := &revoker{list: listOfJane(100)}
@@ -314,8 +381,38 @@ func TestRevokeAllStops(t *testing.T) {
 	})
 }
 
-// TestRevokeAllMasksIDs that the server chose.
-func TestRevokeAllMasksIDs(t *testing.T) {
+// TestRevokeAllPanics tests that the caller can recover a panic of the transport.
+func TestRevokeAllPanics(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path != "/client_sessions/list" {
+			panic("in the transport")
+		}
+		return response(http.StatusOK, listOfJane(20))
+	})
+	assert.PanicsWithValue(t, "in the transport", func() {
+		_, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
+		t.Error(err)
+	})
+}
+
+// TestRevokeAllGoexit tests a transport that ends its goroutine, as t.FailNow does.
+func TestRevokeAllGoexit(t *testing.T) {
+	t.Parallel()
+	client := offline(t, func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path != "/client_sessions/list" {
+			runtime.Goexit()
+		}
+		return response(http.StatusOK, listOfJane(20))
+	})
+	revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
+	assert.Empty(t, revoked)
+	require.Error(t, err)
+	assert.Equal(t, 20, strings.Count(err.Error(), "runtime.Goexit ended the call"))
+}
+
+// TestRevokeAllRedactsIDs tests that the errors show no secrets in IDs.
+func TestRevokeAllRedactsIDs(t *testing.T) {
 	t.Parallel()
 	client := offline(t, func(req *http.Request) (*http.Response, error) {
 		if req.URL.Path == "/client_sessions/list" {
