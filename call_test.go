@@ -454,3 +454,18 @@ func TestAllStalledResponse(t *testing.T) {
 		assert.Equal(t, 30*time.Second, time.Since(start))
 	})
 }
+
+// TestResponsesTakeLittleMemory tests members that the package reads but does not keep.
+//
+//nolint:paralleltest // it counts allocations
+func TestResponsesTakeLittleMemory(t *testing.T) {
+	objects := "[" + strings.Repeat("{},", 1<<20) + "{}]"
+	for _, name := range []string{"ok", "error", "other"} {
+		sessions := offline(t, responds(http.StatusOK, `{"`+name+`": `+objects+`}`)).ClientSessions
+		allocations := testing.AllocsPerRun(1, func() {
+			_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
+			require.Error(t, err)
+		})
+		assert.Less(t, allocations, 1000.0, name)
+	}
+}

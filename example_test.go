@@ -7,6 +7,8 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/seam-go/seam"
@@ -301,4 +303,67 @@ func ExampleWithResponse() {
 	}
 	fmt.Printf("%d after %d attempt: %s\n", response.StatusCode, response.Attempts, response.Body)
 	// Output: 200 after 1 attempt: {"client_sessions":[],"ok":true}
+}
+
+// Creates a Connect Webview, which this package has no method for, and a session whose
+// user can connect devices there.
+func ExampleClient_Post() {
+	client, err := seam.NewClient()
+	if err != nil {
+		log.Fatal(err)
+	}
+	var response struct {
+		ConnectWebview struct {
+			ConnectWebviewID string `json:"connect_webview_id"`
+		} `json:"connect_webview"`
+	}
+	params := map[string]any{"accepted_providers": []string{"august"}}
+	if err := client.Post(context.Background(), "/connect_webviews/create", params, &response); err != nil {
+		log.Fatal(err)
+	}
+	webview := response.ConnectWebview.ConnectWebviewID
+	session, err := client.ClientSessions.GetOrCreate(context.Background(), seam.ClientSessionGetOrCreateParams{
+		UserIdentifierKey: "user_10",
+		ConnectWebviewIDs: []string{webview},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(slices.Contains(session.ConnectWebviewIDs, webview))
+	// Output: true
+}
+
+// Retries a request that only reads.
+func ExampleWithIdempotent() {
+	client, err := seam.NewClient()
+	if err != nil {
+		log.Fatal(err)
+	}
+	var response struct {
+		Devices []struct {
+			DeviceID string `json:"device_id"`
+		} `json:"devices"`
+	}
+	if err := client.Post(context.Background(), "/devices/list", nil, &response, seam.WithIdempotent()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(response.Devices), "devices")
+	// Output: 0 devices
+}
+
+// Counts the attempts of each operation by status.
+func ExampleWithObserver() {
+	attempts := map[string]int{}
+	var mu sync.Mutex
+	client, err := seam.NewClient(seam.WithObserver(func(_ context.Context, attempt seam.Attempt) {
+		mu.Lock()
+		defer mu.Unlock()
+		attempts[fmt.Sprint(attempt.Operation, " ", attempt.StatusCode)]++
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.ClientSessions.Get(context.Background(), seam.ClientSessionGetParams{UserIdentifierKey: "nobody"})
+	fmt.Println(errors.Is(err, seam.ErrNotFound), attempts)
+	// Output: true map[ClientSessions.Get 404:1]
 }
