@@ -1,16 +1,19 @@
 package sessioncache
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/redact"
 )
 
 const (
@@ -71,13 +74,17 @@ func (c *Cache) Handler(userOf func(*http.Request) (string, error)) http.Handler
 		var claim struct {
 			Refused string `json:"refused"`
 		}
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&claim); err != nil && !errors.Is(err, io.EOF) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err == nil && len(body) > 0 {
+			err = json.Unmarshal(body, &claim)
+		}
+		if err != nil {
 			answer(w, http.StatusBadRequest, failure{`body is not {"refused": "<client_session_id>"}`})
 			return
 		}
 		session, err := c.sessionUnless(r, user, claim.Refused)
 		if err != nil {
-			c.answerError(w, r, err)
+			answerError(w, r, user, err)
 			return
 		}
 		answer(w, http.StatusOK, struct {
@@ -110,7 +117,7 @@ func (c *Cache) sessionUnless(r *http.Request, user, refused string) (*seam.Clie
 	return c.Session(r.Context(), user)
 }
 
-func (c *Cache) answerError(w http.ResponseWriter, r *http.Request, err error) {
+func answerError(w http.ResponseWriter, r *http.Request, user string, err error) {
 	status, wait := http.StatusServiceUnavailable, retryAfter
 	if apiErr, ok := errors.AsType[*seam.APIError](err); ok {
 		wait = max(wait, apiErr.RetryAfter)
@@ -121,11 +128,11 @@ func (c *Cache) answerError(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusInternalServerError
 	}
 	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+		w.Header().Set("Retry-After", strconv.FormatFloat(math.Ceil(wait.Seconds()), 'f', 0, 64))
 	}
-	if r.Context().Err() == nil { // else the client most likely left
-		slog.Default().LogAttrs(r.Context(), slog.LevelError, "no client session for a page",
-			slog.Int("status", status), slog.Any("error", err))
+	if !errors.Is(r.Context().Err(), context.Canceled) { // else the client has left
+		text := redact.Secrets{Identifiers: []string{user}}.Text(err.Error())
+		slog.ErrorContext(r.Context(), "no client session for a page", "status", status, "error", text)
 	}
 	answer(w, status, failure{strings.ToLower(http.StatusText(status))})
 }
