@@ -249,8 +249,8 @@ func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchF
 		if isDeleted {
 			return "", errDeleted
 		}
-		rueidisaside.OverrideCacheTTL(asideCtx, time.Until(fetched.ExpiresAt))
 		stored = s.sealer.seal(name, fetched)
+		rueidisaside.OverrideCacheTTL(asideCtx, time.Until(fetched.ExpiresAt))
 		return stored, nil
 	})
 	switch {

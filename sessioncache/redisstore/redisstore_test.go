@@ -397,6 +397,35 @@ func TestForeignValues(t *testing.T) {
 	}
 }
 
+// TestExtendedLife checks that a value whose expiry in Redis was extended or removed is a miss.
+func TestExtendedLife(t *testing.T) {
+	t.Parallel()
+	for name, extend := range map[string]func(rueidis.Builder, string) rueidis.Completed{
+		"extended": func(b rueidis.Builder, name string) rueidis.Completed {
+			return b.Expire().Key(name).Seconds(7200).Build()
+		},
+		"removed": func(b rueidis.Builder, name string) rueidis.Completed { return b.Persist().Key(name).Build() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis, srv := newRedis(t), &cachetest.Seam{}
+			caches := redis.caches(t, srv, 2, patient, sessioncache.Config{Lifetime: time.Hour})
+			get(t, srv, caches[0])
+			client := redis.client(t)
+			names, _ := dump(t, client)
+			for _, name := range names {
+				if strings.HasPrefix(name, "seam:user:") {
+					require.NoError(t, client.Do(t.Context(), extend(client.B(), name)).Error())
+				}
+			}
+			get(t, srv, caches[1])
+			assert.Equal(t, 2, srv.Requests(""))
+			get(t, srv, caches[1])
+			assert.Equal(t, 2, srv.Requests(""))
+		})
+	}
+}
+
 // TestAnotherKey has a store of its own.
 func TestAnotherKey(t *testing.T) {
 	t.Parallel()

@@ -58,16 +58,17 @@ func (s *sealer) name(kind, id string) string {
 	return "seam:" + kind + ":" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
 }
 
-// sealed is what is encrypted of an entry. Its end is the end of the value in Redis, so that the
-// clocks of processes need not agree.
+// sealed is the encrypted part of an entry. The entry expires with the value in Redis, so the
+// clocks of the processes may differ.
 type sealed struct {
 	Session     seam.ClientSession `json:"session"`
-	RenewBefore time.Duration      `json:"renew_before"` // that end
+	Life        time.Duration      `json:"life"`         // when it was sealed
+	RenewBefore time.Duration      `json:"renew_before"` // time between RenewAt and ExpiresAt
 }
 
 // seal encrypts an entry, bound to the name it is stored at.
 func (s *sealer) seal(name string, entry *sessioncache.Entry) string {
-	text, err := json.Marshal(sealed{entry.Session, entry.ExpiresAt.Sub(entry.RenewAt)})
+	text, err := json.Marshal(sealed{entry.Session, time.Until(entry.ExpiresAt), entry.ExpiresAt.Sub(entry.RenewAt)})
 	if err != nil {
 		panic(fmt.Sprintf("redisstore: a session cannot be encoded: %v", err)) // it came as JSON
 	}
@@ -79,7 +80,7 @@ func (s *sealer) seal(name string, entry *sessioncache.Entry) string {
 func (s *sealer) open(name, value string, left time.Duration) *sessioncache.Entry {
 	text, err := s.aead.Open(nil, nil, []byte(value), []byte(name))
 	var opened sealed
-	if err = errors.Join(err, json.Unmarshal(text, &opened)); err != nil || left <= 0 {
+	if err = errors.Join(err, json.Unmarshal(text, &opened)); err != nil || left <= 0 || left > opened.Life {
 		return nil
 	}
 	end := time.Now().Add(left)
