@@ -25,18 +25,17 @@ const (
 // fetch is the [FetchFunc] of a user. If Seam fails, it returns old for as long as that lives.
 func (c *Cache) fetch(ctx context.Context, userIdentifierKey string, old *Entry) (*Entry, error) {
 	c.fetches.Add(1)
-	params, err := c.params(ctx, userIdentifierKey)
-	if err != nil {
-		c.errors.Add(1)
-		return nil, err
-	}
 	timeout := fetchTimeout
 	if old != nil && time.Now().Before(old.ExpiresAt) {
 		timeout = renewTimeout
 	}
 	firstCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	entry, err := c.getOrCreate(firstCtx, params)
+	var entry *Entry
+	params, err := c.params(firstCtx, userIdentifierKey)
+	if err == nil {
+		entry, err = c.getOrCreate(firstCtx, params)
+	}
 	if err == nil && !time.Now().Before(entry.RenewAt) {
 		entry, err = c.renew(ctx, params, entry)
 	} else if err != nil && old != nil {
@@ -105,21 +104,21 @@ func again(entry *Entry) *Entry {
 
 // getOrCreate gets a user's session from Seam, with its times by the clock of this machine.
 func (c *Cache) getOrCreate(ctx context.Context, params seam.ClientSessionGetOrCreateParams) (*Entry, error) {
+	begin := time.Now()
 	if params.ExpiresAt.IsZero() && c.config.Lifetime > 0 {
-		params.ExpiresAt = time.Now().Add(c.config.Lifetime + time.Duration(c.skew.Load()))
+		params.ExpiresAt = begin.Add(c.config.Lifetime + time.Duration(c.skew.Load()))
 	}
 	var response seam.Response
 	session, err := c.client.ClientSessions.GetOrCreate(ctx, params, seam.WithResponse(&response))
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	skew := skewOf(now, response.Header, session.CreatedAt)
+	skew := skewOf(begin, response.Header, session.CreatedAt)
 	c.skew.Store(int64(skew))
 
 	entry := &Entry{Session: *session, ExpiresAt: session.ExpiresAt.Add(-skew)}
 	if session.ExpiresAt.IsZero() {
-		entry.ExpiresAt = now.Add(noEnd)
+		entry.ExpiresAt = begin.Add(noEnd)
 	}
 	entry.RenewAt = entry.ExpiresAt.Add(-c.config.RefreshBefore)
 	if used := session.CreatedAt.Add(c.config.RefreshBefore - skew); entry.RenewAt.Before(used) {
@@ -130,17 +129,18 @@ func (c *Cache) getOrCreate(ctx context.Context, params seam.ClientSessionGetOrC
 	return entry, nil
 }
 
-// skewOf returns how far Seam's clock is ahead of this machine's. The response says what time
-// it is there, and the session was not created later than that.
-func skewOf(now time.Time, header http.Header, createdAt time.Time) time.Duration {
-	there := now
+// skewOf returns how far Seam's clock is ahead of the local clock, from a response to a request
+// that was sent at begin. If the response is slow, the result is too large rather than too
+// small, so that no session is used after it has expired.
+func skewOf(begin time.Time, header http.Header, createdAt time.Time) time.Duration {
+	there := begin
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
 		there = date
 	}
 	if createdAt.After(there) {
 		there = createdAt
 	}
-	skew := there.Sub(now)
+	skew := there.Sub(begin)
 	if skew.Abs() < minSkew || skew.Abs() > maxSkew {
 		return 0
 	}

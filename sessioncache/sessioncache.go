@@ -255,12 +255,11 @@ func clone(session *seam.ClientSession) *seam.ClientSession {
 	ids := copied.ids[:0]
 	lists := []*[]string{&copied.ConnectWebviewIDs, &copied.ConnectedAccountIDs, &copied.UserIdentityIDs} //nolint:staticcheck // deprecated, but copied
 	for _, list := range lists {
-		if len(*list) <= cap(ids)-len(ids) {
-			begin := len(ids)
+		if begin := len(ids); len(*list) > cap(ids)-begin {
+			*list = slices.Clone(*list)
+		} else if *list != nil {
 			ids = append(ids, *list...)
 			*list = slices.Clip(ids[begin:])
-		} else {
-			*list = slices.Clone(*list)
 		}
 	}
 	return &copied.ClientSession
