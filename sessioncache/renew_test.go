@@ -264,7 +264,7 @@ func TestBornExpired(t *testing.T) {
 		},
 	})
 	_, err := cache.Session(t.Context(), user)
-	require.ErrorContains(t, err, "has already expired; check the clock")
+	require.ErrorContains(t, err, "returned a client session that has expired; check Config.Lifetime")
 	assert.LessOrEqual(t, srv.Requests(""), 3)
 }
 
