@@ -11,32 +11,32 @@ import (
 )
 
 const (
-	// renewTimeout bounds each request after which the old session can still be served.
+	// renewTimeout bounds each request after which the old session can still be returned.
 	renewTimeout = 10 * time.Second
-	// renewAgain is how long an old session is served after a renewal has failed.
+	// renewAgain is the delay before another attempt to renew a session.
 	renewAgain = 30 * time.Second
-	// noEnd is how long a session without an expiry is kept.
+	// noEnd is how long a session without an expiry is cached.
 	noEnd = 24 * time.Hour
-	// minSkew and maxSkew bound a difference between two clocks that is believed. A Date
-	// header is late by up to a second and the time that it travels.
+	// A skew below minSkew may be due to the Date header, which is in whole seconds, and to
+	// the network. A skew above maxSkew is taken for a wrong header. Both are ignored.
 	minSkew, maxSkew = 2 * time.Second, 24 * time.Hour
 )
 
-// fetch is the [FetchFunc] of a user. If Seam fails, it returns old for as long as that lives.
+// fetch is the [FetchFunc] of a user. If getting a session fails, it returns old unless that has
+// expired.
 func (c *Cache) fetch(ctx context.Context, userIdentifierKey string, old *Entry) (*Entry, error) {
 	c.fetches.Add(1)
-	params, err := c.params(ctx, userIdentifierKey)
-	if err != nil {
-		c.errors.Add(1)
-		return nil, err
-	}
 	timeout := fetchTimeout
 	if old != nil && time.Now().Before(old.ExpiresAt) {
 		timeout = renewTimeout
 	}
 	firstCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	entry, err := c.getOrCreate(firstCtx, params)
+	var entry *Entry
+	params, err := c.params(firstCtx, userIdentifierKey)
+	if err == nil {
+		entry, err = c.getOrCreate(firstCtx, params)
+	}
 	if err == nil && !time.Now().Before(entry.RenewAt) {
 		entry, err = c.renew(ctx, params, entry)
 	} else if err != nil && old != nil {
@@ -51,28 +51,28 @@ func (c *Cache) fetch(ctx context.Context, userIdentifierKey string, old *Entry)
 	return nil, cmp.Or(err, errExpired)
 }
 
-var errExpired = errors.New("sessioncache: Session: the client session from Seam has already expired; " +
-	"check the clock of this machine, Config.Lifetime and the ExpiresAt of Config.Params")
+var errExpired = errors.New("sessioncache: Session: Seam returned a client session that has expired; " +
+	"check Config.Lifetime, the ExpiresAt of Config.Params and the clock")
 
-// params returns what to ask Seam for.
+// params returns the params of the request for a session.
 func (c *Cache) params(ctx context.Context, userIdentifierKey string) (params seam.ClientSessionGetOrCreateParams, err error) {
 	if c.config.Params != nil {
 		if params, err = c.config.Params(ctx, userIdentifierKey); err != nil {
 			return params, err
 		}
 		if params.UserIdentifierKey != "" && params.UserIdentifierKey != userIdentifierKey {
-			return params, invalid("Session: Config.Params returned the UserIdentifierKey of another user; leave it empty")
+			return params, invalid("Session: Config.Params returned the UserIdentifierKey of another user; omit it")
 		}
 	}
 	params.UserIdentifierKey = userIdentifierKey
 	return params, nil
 }
 
-// renew replaces the session of entry, which has little life left. It returns the new one, and
-// with an error the old one if that may still be alive. It does not try twice: if Seam
-// grants no more life, the session is used until it ends.
+// renew revokes the session of entry and gets another one. If revoking fails, it returns entry
+// with the error, unless Seam returned another session. If the new session expires soon too, it
+// is used until then, so that it is not renewed again and again.
 //
-// Several processes may renew one session at once. Each revokes the old one only, by its ID, so
+// Several processes may renew a session at once. Each revokes only the old one, by its ID, so
 // that all get the same new one.
 func (c *Cache) renew(ctx context.Context, params seam.ClientSessionGetOrCreateParams, entry *Entry) (*Entry, error) {
 	c.renewals.Add(1)
@@ -94,7 +94,7 @@ func (c *Cache) renew(ctx context.Context, params seam.ClientSessionGetOrCreateP
 	return renewed, nil
 }
 
-// again returns entry with a later time for the next attempt to renew it.
+// again returns a copy of entry to be renewed after a delay.
 func again(entry *Entry) *Entry {
 	later := *entry
 	if later.RenewAt = time.Now().Add(renewAgain); later.RenewAt.After(later.ExpiresAt) {
@@ -103,23 +103,23 @@ func again(entry *Entry) *Entry {
 	return &later
 }
 
-// getOrCreate gets a user's session from Seam, with its times by the clock of this machine.
+// getOrCreate gets a session from Seam and converts its times to the local clock.
 func (c *Cache) getOrCreate(ctx context.Context, params seam.ClientSessionGetOrCreateParams) (*Entry, error) {
+	begin := time.Now()
 	if params.ExpiresAt.IsZero() && c.config.Lifetime > 0 {
-		params.ExpiresAt = time.Now().Add(c.config.Lifetime + time.Duration(c.skew.Load()))
+		params.ExpiresAt = begin.Add(c.config.Lifetime + time.Duration(c.skew.Load()))
 	}
 	var response seam.Response
 	session, err := c.client.ClientSessions.GetOrCreate(ctx, params, seam.WithResponse(&response))
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	skew := skewOf(now, response.Header, session.CreatedAt)
+	skew := skewOf(begin, response.Header, session.CreatedAt)
 	c.skew.Store(int64(skew))
 
 	entry := &Entry{Session: *session, ExpiresAt: session.ExpiresAt.Add(-skew)}
 	if session.ExpiresAt.IsZero() {
-		entry.ExpiresAt = now.Add(noEnd)
+		entry.ExpiresAt = begin.Add(noEnd)
 	}
 	entry.RenewAt = entry.ExpiresAt.Add(-c.config.RefreshBefore)
 	if used := session.CreatedAt.Add(c.config.RefreshBefore - skew); entry.RenewAt.Before(used) {
@@ -130,17 +130,18 @@ func (c *Cache) getOrCreate(ctx context.Context, params seam.ClientSessionGetOrC
 	return entry, nil
 }
 
-// skewOf returns how far Seam's clock is ahead of this machine's. The response says what time
-// it is there, and the session was not created later than that.
-func skewOf(now time.Time, header http.Header, createdAt time.Time) time.Duration {
-	there := now
+// skewOf returns how far Seam's clock is ahead of the local clock, from a response to a request
+// that was sent at begin. If the response is slow, the result is too large rather than too
+// small, so that no session is used after it has expired.
+func skewOf(begin time.Time, header http.Header, createdAt time.Time) time.Duration {
+	there := begin
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
 		there = date
 	}
 	if createdAt.After(there) {
 		there = createdAt
 	}
-	skew := there.Sub(now)
+	skew := there.Sub(begin)
 	if skew.Abs() < minSkew || skew.Abs() > maxSkew {
 		return 0
 	}

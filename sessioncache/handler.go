@@ -1,53 +1,58 @@
 package sessioncache
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/redact"
 )
 
 const (
-	// maxBody bounds the body of a request to a Handler, in bytes.
+	// maxBody is the maximum length of a request body, in bytes.
 	maxBody = 4 << 10
-	// retryAfter is when a page is to try again, unless Seam says when.
+	// retryAfter is the minimum Retry-After of a 503 response.
 	retryAfter = 5 * time.Second
 )
 
-// Handler returns a handler that gives a page the session of its user. The page sends a POST
-// request when it needs a token, and again when Seam refuses that token with 401. Then it says
-// in a JSON body which session was refused:
+// Handler returns a handler for a page that needs the session of its user. The page sends a POST
+// request without a body to get a session. If Seam rejects the token of that session with 401,
+// the page sends another request with the ID of the session:
 //
 //	{"refused": "<client_session_id>"}
 //
-// If that is the session in the cache, the cache asks Seam for another one. Without a body, or
-// with the ID of an older session, the answer comes from the cache. The answer to a success is
+// If that session is still in the cache, Handler calls [Cache.Forget] and gets a session from
+// Seam. Otherwise it returns the cached session. The response is
 //
 //	{"token": "…", "expires_at": "2026-01-02T15:04:05Z", "client_session_id": "…"}
 //
-// and to a failure {"error": "…"}. No answer is cached by browsers or proxies.
+// or {"error": "…"}, with one of these statuses:
 //
-//	200  the session
-//	400  the body is not such JSON, or is longer than 4 KiB
+//	200  success
+//	400  the body is longer than 4 KiB or is not the JSON above
 //	401  userOf returned an error or a blank key
-//	403  the request comes from a page of another origin, see [http.CrossOriginProtection]
+//	403  the request is cross-origin, see [http.CrossOriginProtection]
 //	405  the method is not POST
-//	500  Seam rejects the backend's own request, such as its API key; logged
-//	503  Seam cannot be reached, has an error or limits the rate, or anything else failed, such
-//	     as Config.Params; logged. Retry-After says when to try again, in seconds.
+//	500  the request to Seam is invalid, for example because of a wrong API key
+//	503  any other failure, for example a timeout or a 429 or 5xx response from Seam
 //
-// userOf returns the user identifier key of whoever sent the request, from the backend's own
-// sign-in. Handler panics if it is nil. Failures are logged to [slog.Default] without tokens,
-// credentials and user identifier keys.
+// A 503 response has a Retry-After header in seconds. Responses have "Cache-Control: no-store".
+//
+// userOf authenticates the request and returns the user identifier key. Handler panics if it is
+// nil. Failures with status 500 or 503 are logged to [slog.Default], unless the client closed
+// the connection. Logs and error responses contain no tokens, credentials or user identifier
+// keys.
 func (c *Cache) Handler(userOf func(*http.Request) (string, error)) http.Handler {
 	if userOf == nil {
-		panic("sessioncache: Handler: userOf is nil; give a func that returns the user of a request")
+		panic("sessioncache: Handler: userOf is nil; pass a function")
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,31 +61,35 @@ func (c *Cache) Handler(userOf func(*http.Request) (string, error)) http.Handler
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
-			answer(w, http.StatusMethodNotAllowed, failure{"method is not POST"})
+			write(w, http.StatusMethodNotAllowed, failure{"method is not POST"})
 			return
 		}
 		if err := crossOrigin.Check(r); err != nil {
-			answer(w, http.StatusForbidden, failure{"cross-origin request"})
+			write(w, http.StatusForbidden, failure{"cross-origin request"})
 			return
 		}
 		user, err := userOf(r)
 		if err != nil || checkKey("Handler", user) != nil {
-			answer(w, http.StatusUnauthorized, failure{"not signed in"})
+			write(w, http.StatusUnauthorized, failure{"not signed in"})
 			return
 		}
-		var claim struct {
+		var body struct {
 			Refused string `json:"refused"`
 		}
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&claim); err != nil && !errors.Is(err, io.EOF) {
-			answer(w, http.StatusBadRequest, failure{`body is not {"refused": "<client_session_id>"}`})
-			return
+		text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err == nil && len(text) > 0 {
+			err = json.Unmarshal(text, &body)
 		}
-		session, err := c.sessionUnless(r, user, claim.Refused)
 		if err != nil {
-			c.answerError(w, r, err)
+			write(w, http.StatusBadRequest, failure{`body is not {"refused": "<client_session_id>"}`})
 			return
 		}
-		answer(w, http.StatusOK, struct {
+		session, err := c.sessionUnless(r, user, body.Refused)
+		if err != nil {
+			writeError(w, r, user, err)
+			return
+		}
+		write(w, http.StatusOK, struct {
 			Token           string    `json:"token"`
 			ExpiresAt       time.Time `json:"expires_at,omitzero"`
 			ClientSessionID string    `json:"client_session_id"`
@@ -92,13 +101,13 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+func write(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // if it fails, the client is gone
+	_ = json.NewEncoder(w).Encode(body) // an error means that the client has left
 }
 
-// sessionUnless returns the user's session. If it is the refused one, it asks Seam, which returns
-// it again only if it is still valid.
+// sessionUnless returns the session of a user. It gets it from Seam if the cached session is the
+// refused one. Seam returns that one again if it is still valid.
 func (c *Cache) sessionUnless(r *http.Request, user, refused string) (*seam.ClientSession, error) {
 	session, err := c.Session(r.Context(), user)
 	if err != nil || session.ClientSessionID != refused {
@@ -110,7 +119,7 @@ func (c *Cache) sessionUnless(r *http.Request, user, refused string) (*seam.Clie
 	return c.Session(r.Context(), user)
 }
 
-func (c *Cache) answerError(w http.ResponseWriter, r *http.Request, err error) {
+func writeError(w http.ResponseWriter, r *http.Request, user string, err error) {
 	status, wait := http.StatusServiceUnavailable, retryAfter
 	if apiErr, ok := errors.AsType[*seam.APIError](err); ok {
 		wait = max(wait, apiErr.RetryAfter)
@@ -121,11 +130,11 @@ func (c *Cache) answerError(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusInternalServerError
 	}
 	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+		w.Header().Set("Retry-After", strconv.FormatFloat(math.Ceil(wait.Seconds()), 'f', 0, 64))
 	}
-	if r.Context().Err() == nil { // else the client most likely left
-		slog.Default().LogAttrs(r.Context(), slog.LevelError, "no client session for a page",
-			slog.Int("status", status), slog.Any("error", err))
+	if !errors.Is(r.Context().Err(), context.Canceled) { // else the client has left
+		text := redact.Secrets{Identifiers: []string{user}}.Text(err.Error())
+		slog.ErrorContext(r.Context(), "no client session for a page", "status", status, "error", text)
 	}
-	answer(w, status, failure{strings.ToLower(http.StatusText(status))})
+	write(w, status, failure{strings.ToLower(http.StatusText(status))})
 }

@@ -2,13 +2,16 @@ package sessioncache_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -17,6 +20,7 @@ import (
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/seamtest"
 	"github.com/seam-go/seam/sessioncache"
+	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
 
 // header is the cookie of this backend's sign-in, as it were.
@@ -76,6 +80,8 @@ func TestHandler(t *testing.T) {
 		"a user of whom nothing is sure": {"POST", ``, []string{header, "error"}, 401, 0},
 		"no JSON":                        {"POST", `refused`, nil, 400, 0},
 		"JSON of another kind":           {"POST", `{"refused": 1}`, nil, 400, 0},
+		"JSON and more":                  {"POST", `{} {}`, nil, 400, 0},
+		"an object and much more":        {"POST", `{}` + strings.Repeat(" ", 5000), nil, 400, 0},
 		"much JSON":                      {"POST", `{"refused": "` + strings.Repeat("x", 5000) + `"}`, nil, 400, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,6 +144,7 @@ func TestHandlerFailures(t *testing.T) {
 		"Seam fails":               {seamtest.Fault{Status: 500}, 503, "5"},
 		"Seam cannot be reached":   {seamtest.Fault{Reset: true}, 503, "5"},
 		"Seam limits the rate":     {seamtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, 503, "7"},
+		"Seam says for ever":       {seamtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"99999999999999999999"}}}, 503, "9223372036"},
 		"the API key is not valid": {seamtest.Fault{Status: 401, Body: `{"error": {"type": "unauthorized", "message": "of ` + user + `"}}`}, 500, ""},
 		"the answer is useless":    {seamtest.Fault{Status: 200, Body: `{"client_session": {"token": "seam_cst1_secret"}}`}, 503, "5"},
 	} {
@@ -157,6 +164,43 @@ func TestHandlerFailures(t *testing.T) {
 			srv.ClearFaults()
 			resp, _ = visit(t, handler, "POST", "")
 			assert.Equal(t, 200, resp.Code, "errors are not cached")
+		})
+	}
+}
+
+// TestHandlerLog shows failures of Config.Params without the user, and a deadline of the backend.
+//
+//nolint:paralleltest // it sets the default logger
+func TestHandlerLog(t *testing.T) {
+	var log bytes.Buffer
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
+	for name, tt := range map[string]struct {
+		params func(ctx context.Context, key string) error
+		says   string
+	}{
+		"an error":   {func(_ context.Context, key string) error { return fmt.Errorf("no row for %s", key) }, "no row for REDACTED"},
+		"a panic":    {func(_ context.Context, key string) error { panic("no row for " + key) }, "no row for REDACTED"},
+		"a deadline": {func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }, "deadline exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log.Reset()
+			synctest.Test(t, func(t *testing.T) {
+				handler := newCache(t, new(cachetest.Seam).Client(t), sessioncache.Config{
+					Params: func(ctx context.Context, key string) (seam.ClientSessionGetOrCreateParams, error) {
+						return seam.ClientSessionGetOrCreateParams{}, tt.params(ctx, key)
+					},
+				}).Handler(userOf)
+				resp, _ := visit(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+					defer cancel()
+					handler.ServeHTTP(w, r.WithContext(ctx))
+				}), "POST", "")
+				assert.Equal(t, 503, resp.Code)
+				time.Sleep(time.Minute) // until the fetch has ended
+			})
+			assert.Contains(t, log.String(), tt.says)
+			assert.NotContains(t, log.String(), user)
 		})
 	}
 }

@@ -9,34 +9,32 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// memory is the [Store] of one process. Otter shares loads, discards a load whose key is
-// invalidated before it ends, and bounds the number of users. Entries carry their own times:
-// otter's clock stops while the machine sleeps, and its expiry needs a goroutine that
-// somebody would have to stop.
+// memory is the [Store] of one process. Package otter shares loads, discards a load whose key is
+// invalidated before it ends, and limits the number of users. It does not expire entries: its
+// clock stops while the machine is suspended, and expiry needs a goroutine that must be stopped.
 type memory struct {
 	users *otter.Cache[string, *held]
 
-	// mu is taken under otter's locks, so no method of users is called while it is held.
+	// mu is locked while otter holds its locks, so methods of users must not be called under it.
 	mu       sync.Mutex
-	sessions map[string]*held // what users holds, by session ID
-	renewing map[string]*held // what a load is about to replace, by user
+	sessions map[string]*held // entries in users by session ID
+	renewing map[string]*held // entries that a load is renewing by user
 	deleted  recent
 }
 
-// held is an entry of a memory. It is dead once its session is known to be deleted.
+// held is an entry in a memory. It is dead if its session was deleted.
 type held struct {
 	Entry
 	dead atomic.Bool
 }
 
-// newMemory returns a store of at most maxUsers entries, which counts those that it drops for
-// others.
+// newMemory returns a memory with at most maxUsers entries. It counts the entries that it evicts.
 func newMemory(maxUsers int, evictions *atomic.Uint64) *memory {
 	m := &memory{sessions: map[string]*held{}, renewing: map[string]*held{}}
 	m.users = otter.Must(&otter.Options[string, *held]{
 		MaximumWeight: uint64(maxUsers),
-		// Otter calls this for each entry that it is about to store, under the lock of the
-		// entry's key, and OnAtomicDeletion for each that it drops under the same lock.
+		// Otter calls Weigher before it stores an entry, and OnAtomicDeletion when it removes
+		// one. Both calls hold the lock of the entry's key.
 		Weigher: func(_ string, h *held) uint32 {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -99,15 +97,15 @@ func (m *memory) Load(ctx context.Context, userIdentifierKey string, fetch Fetch
 		if !h.dead.Load() {
 			return &h.Entry, nil
 		}
-		if h.Session.ClientSessionID != last { // a new one, deleted before it was here
+		if h.Session.ClientSessionID != last { // another session, deleted before it was stored
 			loads, last = 0, h.Session.ClientSessionID
 		}
 	}
 	return nil, ErrDeleted
 }
 
-// retire makes room for a load, unless another entry has taken the place of h. If h is still
-// good, the load may fall back on it.
+// retire removes h, unless it was already replaced, so that the next load fetches. Unless h is
+// dead, that load gets it as the old entry.
 func (m *memory) retire(userIdentifierKey string, h *held) {
 	m.users.ComputeIfPresent(userIdentifierKey, func(current *held) (*held, otter.ComputeOp) {
 		if current != h {
@@ -142,8 +140,8 @@ func (m *memory) DeleteSession(_ context.Context, clientSessionID string) error 
 	return nil
 }
 
-// recent remembers texts for at least as long as a fetch takes, and for no more than twice that
-// once others are added.
+// recent is a set of strings. It keeps each for at least fetchTimeout, and removes old ones when
+// others are added.
 type recent struct {
 	since       time.Time
 	these, past map[string]struct{}

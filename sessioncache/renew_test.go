@@ -125,6 +125,18 @@ func TestNoEnd(t *testing.T) {
 	})
 }
 
+// TestAbsentListsStayNil checks that a cached session encodes as the session from Seam does.
+func TestAbsentListsStayNil(t *testing.T) {
+	t.Parallel()
+	client, _ := scripted(t, "")
+	want, err := client.ClientSessions.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: user})
+	require.NoError(t, err)
+	got, err := newCache(t, client, sessioncache.Config{}).Session(t.Context(), user)
+	require.NoError(t, err)
+	got.ClientSessionID = want.ClientSessionID
+	assert.Equal(t, want, got)
+}
+
 // TestNoLongerLifeOfUnknownAge costs one renewal as well.
 func TestNoLongerLifeOfUnknownAge(t *testing.T) {
 	t.Parallel()
@@ -215,6 +227,33 @@ func TestClockAheadWithoutADate(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestSlowResponse has a first response whose body takes 25 seconds. That does not extend the life of its
+// session when it cannot be renewed.
+func TestSlowResponse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := &cachetest.Seam{}
+		isFirst := true
+		client := srv.Client(t, seam.WithHTTPClient(&http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+			resp, err := srv.RoundTrip(req)
+			if isFirst {
+				time.Sleep(25 * time.Second)
+			}
+			isFirst = false
+			return resp, err
+		})}))
+		cache := newCache(t, client, sessioncache.Config{Lifetime: time.Hour})
+		end := get(t, srv, cache).ExpiresAt
+		srv.Break(true)
+		for time.Now().Before(end.Add(time.Minute)) {
+			if session, err := cache.Session(t.Context(), user); err == nil {
+				require.True(t, srv.Valid(session.Token))
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 // TestBornExpired is an error, as such a token is of no use, and costs no endless requests.
 func TestBornExpired(t *testing.T) {
 	t.Parallel()
@@ -225,7 +264,7 @@ func TestBornExpired(t *testing.T) {
 		},
 	})
 	_, err := cache.Session(t.Context(), user)
-	require.ErrorContains(t, err, "has already expired; check the clock")
+	require.ErrorContains(t, err, "returned a client session that has expired; check Config.Lifetime")
 	assert.LessOrEqual(t, srv.Requests(""), 3)
 }
 
@@ -251,6 +290,39 @@ func TestRenewalThatFails(t *testing.T) {
 		srv.Break(false)
 		get(t, srv, cache)
 	})
+}
+
+// TestRenewalWithoutParams returns the old session if Config.Params fails or hangs.
+func TestRenewalWithoutParams(t *testing.T) {
+	t.Parallel()
+	for name, wait := range map[string]time.Duration{"failing": 0, "hanging": 10 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := &cachetest.Seam{}
+				broken := false
+				cache := newCache(t, srv.Client(t), sessioncache.Config{
+					Lifetime: time.Hour,
+					Params: func(ctx context.Context, _ string) (seam.ClientSessionGetOrCreateParams, error) {
+						if broken && wait > 0 {
+							<-ctx.Done()
+						}
+						if broken {
+							return seam.ClientSessionGetOrCreateParams{}, cachetest.ErrBroken
+						}
+						return seam.ClientSessionGetOrCreateParams{}, nil
+					},
+				})
+				first := get(t, srv, cache)
+				time.Sleep(56 * time.Minute)
+				broken = true
+				begin := time.Now()
+				assert.Equal(t, first, get(t, srv, cache))
+				assert.Equal(t, wait, time.Since(begin))
+				assert.Equal(t, uint64(1), cache.Stats().Errors)
+			})
+		})
+	}
 }
 
 // TestRenewalOfAnEndedSession that another process has ended does not serve it again.

@@ -1,4 +1,5 @@
-// Package sessioncache keeps a valid client session at hand for each user of a backend.
+// Package sessioncache caches a client session for each user of a backend and renews it before
+// it expires.
 //
 //	cache, err := sessioncache.New(client, sessioncache.Config{Lifetime: 24 * time.Hour})
 //	if err != nil {
@@ -6,17 +7,18 @@
 //	}
 //	session, err := cache.Session(ctx, user.ID)
 //
-// The first call for a user asks Seam, and however many callers wait for the same user,
-// it asks once. Later calls are answered from memory, until the session is close to its end.
-// Then the session is replaced. [Cache.SignOut] revokes a user's sessions and forgets them.
+// The first call of [Cache.Session] for a user sends a request to Seam. Concurrent calls for the
+// same user share that request. Later calls return the cached session until it is renewed.
+// [Cache.SignOut] revokes all sessions of a user and removes them from the cache.
 //
-// A cache serves one process, unless its [Config] has a [Store] that several share.
+// By default the sessions are in the memory of the process. Several processes can share them
+// through a [Store].
 //
-// # What it does not know
+// # Revoked sessions
 //
-// Seam sends no event for a session that is revoked. A session that something other than
-// SignOut revokes is served until it is renewed, or until [Cache.Forget] is called or a page
-// reports it to [Cache.Handler].
+// Seam sends no event when a session is revoked. A session that was revoked without
+// [Cache.SignOut] stays in the cache until it is renewed, until [Cache.Forget] removes it, or
+// until a page reports it to [Cache.Handler].
 package sessioncache
 
 import (
@@ -37,46 +39,49 @@ const (
 	defaultRefreshBefore = 5 * time.Minute
 	defaultMaxUsers      = 100_000
 
-	// fetchTimeout bounds a fetch, which goes on when its first caller gives up.
+	// fetchTimeout bounds a fetch, which does not end with the context of a caller.
 	fetchTimeout = time.Minute
-	// maxLoads is how often a load accepts one deleted session from Seam.
+	// maxLoads is how often a load fetches a session that was deleted.
 	maxLoads = 3
 )
 
-// Config configures a [Cache]. The zero Config is valid.
+// Config configures a [Cache]. The zero value is valid.
 type Config struct {
-	// Lifetime is how long new sessions live. If it is zero, Seam decides.
+	// Lifetime is the lifetime of new sessions. If it is zero, Seam chooses it.
 	Lifetime time.Duration
 
-	// RefreshBefore is how much of a session's life must be left: a session with less is
-	// revoked and replaced on the next call. The default is 5 minutes, or a tenth of Lifetime
-	// if that is shorter. Each session is used for at least RefreshBefore first, so one that
-	// lives for less than that is used until it ends.
+	// RefreshBefore is how long before its expiry a session is renewed: the next call revokes it
+	// and creates another one. The default is 5 minutes, or a tenth of Lifetime if that is
+	// shorter. A session is not renewed before it is RefreshBefore old, so a session that lives
+	// no longer than that is used until it expires.
 	RefreshBefore time.Duration
 
-	// MaxUsers bounds the users whose sessions are kept in memory. Beyond it, sessions that are
-	// used rarely or were not used for long are dropped, but not revoked. The default is
-	// 100,000. It must be zero if there is a Store, which has its own bounds.
+	// MaxUsers is the maximum number of users with a session in memory. When it is exceeded,
+	// sessions that were used rarely or long ago are removed from the cache, but not revoked.
+	// The default is 100,000. MaxUsers must be zero if Store is set.
 	MaxUsers int
 
-	// Params returns what a new session of a user can access. It is called before each fetch
-	// and must be safe for concurrent use. An error is returned to those who wait for the
-	// session. Its UserIdentifierKey may be empty. If its ExpiresAt is set, that takes the place
-	// of Lifetime. It has no effect on a session that the user already has at Seam.
+	// Params returns the params for a new session of a user, such as the accounts that it can
+	// access. If it is nil, they have only the user identifier key and the expiry. Seam ignores
+	// them if the user already has a session. ExpiresAt overrides Lifetime. UserIdentifierKey
+	// can be empty.
+	//
+	// Params is called once in each fetch, and must be safe for concurrent use.
+	// If it fails, Session returns its error, or the old session if that is still valid.
 	Params func(ctx context.Context, userIdentifierKey string) (seam.ClientSessionGetOrCreateParams, error)
 
-	// Store keeps the sessions. If it is nil, they are kept in this process.
+	// Store stores the sessions. If it is nil, they are in the memory of the process.
 	Store Store
 }
 
-// Cache keeps client sessions, one for each user. Make one with [New] and share it: it is safe
-// for concurrent use, and needs no Close.
+// Cache caches one client session for each user. Create one with [New] and share it: it is safe
+// for concurrent use. It does not need to be closed.
 type Cache struct {
 	client *seam.Client
 	config Config
 	store  Store
 
-	// skew is how far Seam's clock was ahead of this machine's, in the last response.
+	// skew is how far Seam's clock is ahead of the local clock, according to the last response.
 	skew atomic.Int64
 
 	hits, misses, fetches, renewals, evictions, errors, storeErrors atomic.Uint64
@@ -88,27 +93,27 @@ type invalid string
 func (e invalid) Error() string        { return "sessioncache: " + string(e) }
 func (e invalid) Is(target error) bool { return target == seam.ErrInvalidParams }
 
-// New returns a cache of the sessions that client makes. It sends nothing. It rejects a config
-// that contradicts itself, and a client that signs in with a client session token, which cannot
-// make sessions. Its errors match [seam.ErrInvalidParams].
+// New returns a cache that gets its sessions with client. It sends no request. Its errors match
+// [seam.ErrInvalidParams]. A client that authenticates with a client session token is rejected,
+// because it cannot create sessions.
 func New(client *seam.Client, config Config) (*Cache, error) {
 	if client == nil || client.ClientSessions == nil {
-		return nil, invalid("New: the client is nil; make one with seam.NewClient")
+		return nil, invalid("New: the client is nil; create one with seam.NewClient")
 	}
 	if isClientSession(client) {
-		return nil, invalid("New: the client signs in with a client session token, which cannot make sessions; use an API key")
+		return nil, invalid("New: the client authenticates with a client session token, which cannot create sessions; use an API key")
 	}
 	switch {
 	case config.Lifetime < 0:
-		return nil, invalid("New: Lifetime is negative; leave it out to let Seam decide")
+		return nil, invalid("New: Lifetime is negative; omit it to use the default of Seam")
 	case config.RefreshBefore < 0:
-		return nil, invalid("New: RefreshBefore is negative; leave it out for the default")
+		return nil, invalid("New: RefreshBefore is negative; omit it to use the default")
 	case config.MaxUsers < 0:
-		return nil, invalid("New: MaxUsers is negative; leave it out for the default")
+		return nil, invalid("New: MaxUsers is negative; omit it to use the default")
 	case config.MaxUsers > 0 && config.Store != nil:
-		return nil, invalid("New: MaxUsers has no effect on a Store; leave one of them out")
+		return nil, invalid("New: MaxUsers has no effect on a Store; omit one of them")
 	case config.Lifetime > 0 && config.Lifetime <= config.RefreshBefore:
-		return nil, invalid("New: Lifetime is not longer than RefreshBefore, so every session would be replaced at once; make it longer")
+		return nil, invalid("New: Lifetime is not longer than RefreshBefore; use a longer Lifetime")
 	}
 	if config.RefreshBefore == 0 {
 		config.RefreshBefore = defaultRefreshBefore
@@ -126,9 +131,8 @@ func New(client *seam.Client, config Config) (*Cache, error) {
 	return c, nil
 }
 
-// isClientSession reports whether client signs in with a client session token. A Get that
-// names no session is rejected before it is sent, unless the credential is such a token. With
-// that it ends at once, because its context has ended.
+// isClientSession reports whether client authenticates with a client session token. Only then
+// is a Get without params valid. It is not sent, because its context has ended.
 func isClientSession(client *seam.Client) bool {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -136,15 +140,18 @@ func isClientSession(client *seam.Client) bool {
 	return !errors.Is(err, seam.ErrInvalidParams)
 }
 
-// Session returns a valid session of a user. If there is none in the cache, it waits for one
-// from Seam, along with all others that want this user's. The caller may change what it gets.
+// Session returns a session of a user. If the cache has none, Session gets one from Seam. The
+// caller may modify the result.
 //
-// If ctx ends first, its error is returned, while the fetch goes on for the others. A fetch
-// ends after a minute at the latest. Its error comes back as package seam returns it, and is
-// not cached: the next call tries again. If a session cannot be renewed within 10 seconds, it is
-// returned for as long as it lives, and the cache tries again after 30 seconds.
+// Concurrent calls for a user share one fetch, the requests that get or renew the session. If ctx
+// ends, Session returns its error, and the fetch continues. It is limited to one minute. Its
+// errors are those of package seam and of Config.Params. They are not cached, so the next call
+// starts another fetch.
 //
-// A blank userIdentifierKey is rejected with an error that matches [seam.ErrInvalidParams].
+// If a request to renew a session fails or takes longer than 10 seconds, Session returns the old
+// one until it expires, unless that is already revoked. It tries again after 30 seconds.
+//
+// If userIdentifierKey is blank, the error matches [seam.ErrInvalidParams].
 func (c *Cache) Session(ctx context.Context, userIdentifierKey string) (*seam.ClientSession, error) {
 	if err := checkKey("Session", userIdentifierKey); err != nil {
 		return nil, err
@@ -175,8 +182,12 @@ func (c *Cache) Session(ctx context.Context, userIdentifierKey string) (*seam.Cl
 	}
 }
 
-// SignOut revokes all sessions of a user, and forgets them as [Cache.Forget] does, whether they
-// could be revoked or not. Its error joins what failed. It is safe to repeat.
+// SignOut revokes all sessions of a user and removes them from the cache as [Cache.Forget] does,
+// even if revoking them fails. The error joins all failures. If userIdentifierKey is blank, it
+// matches [seam.ErrInvalidParams]. SignOut is idempotent.
+//
+// Reject requests of the user before calling SignOut: a concurrent call of Session may create a
+// session that is not revoked.
 func (c *Cache) SignOut(ctx context.Context, userIdentifierKey string) error {
 	if err := checkKey("SignOut", userIdentifierKey); err != nil {
 		return err
@@ -185,9 +196,12 @@ func (c *Cache) SignOut(ctx context.Context, userIdentifierKey string) error {
 	return errors.Join(err, c.Forget(context.WithoutCancel(ctx), userIdentifierKey))
 }
 
-// Forget drops a user's session from the cache, for all that share its store, without revoking
-// it. A fetch in progress is discarded, so the next call of Session asks Seam. With the store of
-// this process it always succeeds. It is safe to repeat.
+// Forget removes the session of a user from the cache without revoking it. The next call of
+// Session, in any process that shares the store, gets a session from Seam. The result of a fetch
+// in progress is discarded, and the fetch starts again. Forget is idempotent.
+//
+// If userIdentifierKey is blank, the error matches [seam.ErrInvalidParams]. Any other error is
+// that of Config.Store.
 func (c *Cache) Forget(ctx context.Context, userIdentifierKey string) error {
 	if err := checkKey("Forget", userIdentifierKey); err != nil {
 		return err
@@ -199,9 +213,9 @@ func (c *Cache) Forget(ctx context.Context, userIdentifierKey string) error {
 	return nil
 }
 
-// HandleEvent drops the session that a client_session.deleted event names, for all that share
-// the cache's store, and ignores other events. With the store of this process it always
-// succeeds. It is safe to repeat. It fits [webhook.Verifier.Handler].
+// HandleEvent removes the session of a client_session.deleted event from the cache, for all
+// processes that share the store. Other events are ignored. Its errors are those of
+// Config.Store. HandleEvent is idempotent. Pass it to [webhook.Verifier.Handler].
 func (c *Cache) HandleEvent(ctx context.Context, event webhook.Event) error {
 	if event.ClientSessionDeleted == nil {
 		return nil
@@ -213,19 +227,19 @@ func (c *Cache) HandleEvent(ctx context.Context, event webhook.Event) error {
 	return nil
 }
 
-// Stats counts what a [Cache] did since it was made.
+// Stats holds the counters of a [Cache] since it was created.
 type Stats struct {
-	Hits        uint64 // calls of Session that were answered from the store
-	Misses      uint64 // calls of Session that had to wait, or whose context had ended
-	Fetches     uint64 // times that Seam was asked for a user's session
-	Renewals    uint64 // fetches that found a session close to its end, and set out to replace it
-	Evictions   uint64 // sessions dropped because of MaxUsers
-	Errors      uint64 // fetches that failed, if an old session was served in their place or not
-	StoreErrors uint64 // failures of the Store
+	Hits        uint64 // calls of Session that returned a cached session
+	Misses      uint64 // other calls of Session
+	Fetches     uint64 // times that a session was requested from Seam
+	Renewals    uint64 // fetches that tried to renew a session
+	Evictions   uint64 // sessions that were removed because of MaxUsers
+	Errors      uint64 // fetches that failed, including those after which an old session was returned
+	StoreErrors uint64 // calls of the Store that failed, except Load
 }
 
-// Stats returns the counts so far. They are read one after another, so a call that is in
-// progress may be in some and not yet in others.
+// Stats returns the counters. They are read one after another, so a concurrent call may be
+// counted in some of them only.
 func (c *Cache) Stats() Stats {
 	return Stats{
 		Hits:        c.hits.Load(),
@@ -245,8 +259,8 @@ func checkKey(method, userIdentifierKey string) error {
 	return nil
 }
 
-// clone returns a copy that shares nothing with session. It allocates once, unless the
-// session has many IDs.
+// clone returns a deep copy of session. It allocates once, unless the session has more than
+// four IDs.
 func clone(session *seam.ClientSession) *seam.ClientSession {
 	copied := &struct {
 		seam.ClientSession
@@ -255,32 +269,31 @@ func clone(session *seam.ClientSession) *seam.ClientSession {
 	ids := copied.ids[:0]
 	lists := []*[]string{&copied.ConnectWebviewIDs, &copied.ConnectedAccountIDs, &copied.UserIdentityIDs} //nolint:staticcheck // deprecated, but copied
 	for _, list := range lists {
-		if len(*list) <= cap(ids)-len(ids) {
-			begin := len(ids)
+		if begin := len(ids); len(*list) > cap(ids)-begin {
+			*list = slices.Clone(*list)
+		} else if *list != nil {
 			ids = append(ids, *list...)
 			*list = slices.Clip(ids[begin:])
-		} else {
-			*list = slices.Clone(*list)
 		}
 	}
 	return &copied.ClientSession
 }
 
-// result is the end of a load.
+// result is the result of a load.
 type result struct {
 	entry *Entry
 	err   error
 }
 
-// load loads a user's session within bounded time, and sends the result, even if what it calls
-// ends the goroutine.
+// load loads the session of a user and sends the result to loaded, even if a callee calls
+// runtime.Goexit.
 func (c *Cache) load(ctx context.Context, userIdentifierKey string, loaded chan<- result) {
 	done := result{err: errGoexit}
 	defer func() { loaded <- done }()
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	done.entry, done.err = c.store.Load(ctx, userIdentifierKey, func(ctx context.Context, old *Entry) (entry *Entry, err error) {
-		// A panic on this goroutine would end the program, and not only the caller's request.
+		// A panic in this goroutine would crash the program, not only fail the request.
 		defer func() {
 			if panicked := recover(); panicked != nil {
 				c.errors.Add(1)
@@ -291,4 +304,4 @@ func (c *Cache) load(ctx context.Context, userIdentifierKey string, loaded chan<
 	})
 }
 
-var errGoexit = errors.New("sessioncache: Session: Config.Params, Config.Store or the http.Client ended the goroutine of the fetch")
+var errGoexit = errors.New("sessioncache: Session: the fetch called runtime.Goexit; return an error from Config.Params, Config.Store and the http.Client instead")

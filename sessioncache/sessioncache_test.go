@@ -67,15 +67,15 @@ func TestNewRejects(t *testing.T) {
 		config sessioncache.Config
 		says   string
 	}{
-		"no client":                          {nil, sessioncache.Config{}, "the client is nil; make one with seam.NewClient"},
-		"a zero client":                      {&seam.Client{}, sessioncache.Config{}, "the client is nil; make one with seam.NewClient"},
+		"no client":                          {nil, sessioncache.Config{}, "the client is nil; create one with seam.NewClient"},
+		"a zero client":                      {&seam.Client{}, sessioncache.Config{}, "the client is nil; create one with seam.NewClient"},
 		"a client session token":             {withToken, sessioncache.Config{}, "use an API key"},
 		"a negative Lifetime":                {client, sessioncache.Config{Lifetime: -1}, "Lifetime is negative"},
 		"a negative RefreshBefore":           {client, sessioncache.Config{RefreshBefore: -1}, "RefreshBefore is negative"},
 		"a negative MaxUsers":                {client, sessioncache.Config{MaxUsers: -1}, "MaxUsers is negative"},
-		"MaxUsers of a Store":                {client, sessioncache.Config{MaxUsers: 1, Store: brokenStore{}}, "leave one of them out"},
-		"a Lifetime as short as the margin":  {client, sessioncache.Config{Lifetime: time.Minute, RefreshBefore: time.Minute}, "make it longer"},
-		"a Lifetime shorter than the margin": {client, sessioncache.Config{Lifetime: time.Second, RefreshBefore: time.Minute}, "make it longer"},
+		"MaxUsers of a Store":                {client, sessioncache.Config{MaxUsers: 1, Store: brokenStore{}}, "omit one of them"},
+		"a Lifetime as short as the margin":  {client, sessioncache.Config{Lifetime: time.Minute, RefreshBefore: time.Minute}, "use a longer Lifetime"},
+		"a Lifetime shorter than the margin": {client, sessioncache.Config{Lifetime: time.Second, RefreshBefore: time.Minute}, "use a longer Lifetime"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -432,9 +432,9 @@ func TestParams(t *testing.T) {
 		}, "no such user", errParams},
 		"of another user": {func() (seam.ClientSessionGetOrCreateParams, error) {
 			return seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "another"}, nil
-		}, "leave it empty", seam.ErrInvalidParams},
+		}, "another user; omit it", seam.ErrInvalidParams},
 		"that panic":        {func() (seam.ClientSessionGetOrCreateParams, error) { panic("out of order") }, "panic: out of order", nil},
-		"that end the call": {func() (seam.ClientSessionGetOrCreateParams, error) { runtime.Goexit(); panic("unreachable") }, "ended the goroutine", nil},
+		"that end the call": {func() (seam.ClientSessionGetOrCreateParams, error) { runtime.Goexit(); panic("unreachable") }, "the fetch called runtime.Goexit; return an error", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

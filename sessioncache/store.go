@@ -8,43 +8,47 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// Store keeps the sessions of a [Cache], in this process or for several that share it.
-// Package [github.com/seam-go/seam/sessioncache/redisstore] has one for several.
+// Store stores the sessions of a [Cache], for one process or several. Package
+// [github.com/seam-go/seam/sessioncache/redisstore] provides one for several.
 //
-// Its methods are safe for concurrent use. The sessions hold tokens, so a Store that
-// writes them anywhere encrypts them.
+// The methods of a Store must be safe for concurrent use. Sessions contain tokens, which are
+// passwords, so a Store must encrypt them outside of the process.
 type Store interface {
-	// Get returns the entry of a user, or nil if there is none. It does not wait for a
-	// Load. The caller does not change the entry.
+	// Get returns the entry of a user, or nil if there is none. It does not wait for Load. The
+	// caller must not modify the entry.
 	Get(ctx context.Context, userIdentifierKey string) (*Entry, error)
 
-	// Load returns the entry of a user. If there is none, or its RenewAt has passed, Load
-	// calls fetch with the old entry or nil, stores the result and returns it. Concurrent
-	// Loads of one user share one fetch.
+	// Load returns the entry of a user. If there is none, Load calls fetch with nil. If its
+	// RenewAt has passed, Load calls fetch with the entry. Load stores and returns the result
+	// of fetch. Concurrent Loads of a user share one fetch.
 	//
-	// An error of fetch is returned and not stored. A result is neither stored nor returned
-	// if its user or session was deleted after fetch began; fetch is then called again.
-	// If the store itself fails, Load returns what fetch returns.
+	// If fetch fails, Load returns its error and stores nothing. If the user or the session is
+	// deleted while fetch runs, Load discards the result and calls fetch again. If the store
+	// fails, Load returns the result of fetch without storing it.
 	Load(ctx context.Context, userIdentifierKey string, fetch FetchFunc) (*Entry, error)
 
-	// Delete deletes the entry of a user, for all that share the store.
+	// Delete deletes the entry of a user, for all processes that share the store. It is
+	// idempotent.
 	Delete(ctx context.Context, userIdentifierKey string) error
 
-	// DeleteSession deletes the entry that holds a session, for all that share the store.
-	// A fetch in progress that returns this session counts as begun before.
+	// DeleteSession deletes the entry with a session, for all processes that share the store.
+	// If a fetch in progress returns that session, it is discarded too. DeleteSession is
+	// idempotent.
 	DeleteSession(ctx context.Context, clientSessionID string) error
 }
 
-// ErrDeleted is the error of a Load whose fetch returns deleted sessions again and again.
-var ErrDeleted = errors.New("sessioncache: Seam keeps returning a client session that was deleted; try again later")
+// ErrDeleted is returned by [Cache.Session] if Seam repeatedly returns a session that was
+// deleted. A [Store] returns it from Load.
+var ErrDeleted = errors.New("sessioncache: Seam returned a deleted client session several times; try again later")
 
-// FetchFunc gets a user's session from Seam. If old is not nil, the session that it returns
-// replaces that of old, or is that of old once more.
+// FetchFunc gets a session of a user from Seam. If old is not nil, it renews the session of old,
+// or returns that session again if renewing fails.
 type FetchFunc func(ctx context.Context, old *Entry) (*Entry, error)
 
-// Entry is what a [Store] keeps for a user. It is not changed once it is made.
+// Entry is the session of a user in a [Store]. It must not be modified. Its times are by the
+// local clock.
 type Entry struct {
 	Session   seam.ClientSession
-	RenewAt   time.Time // from when on the session is to be replaced, by the clock of this machine
-	ExpiresAt time.Time // from when on its token is refused, by the clock of this machine
+	RenewAt   time.Time // when to renew Session
+	ExpiresAt time.Time // when the token of Session stops working
 }

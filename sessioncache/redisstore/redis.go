@@ -12,8 +12,8 @@ import (
 	"github.com/seam-go/seam/sessioncache"
 )
 
-// delete deletes the value at name. The second command has it return only when this process,
-// too, has dropped its copy: Redis tells that on the same connection, between the two answers.
+// delete deletes the value at name. Redis sends the invalidation to this process between the
+// responses to the two commands, so the value is also deleted from memory when delete returns.
 func (s *Store) delete(ctx context.Context, name string) error {
 	defer s.deletionsOf(name).Add(1)
 	ctx, cancel := s.bounded(ctx)
@@ -26,18 +26,18 @@ func (s *Store) delete(ctx context.Context, name string) error {
 	return errors.Join(errs...)
 }
 
-// bounded returns a context for one request to Redis. That the caller gives up is no failure of
-// Redis.
+// bounded returns a context for a request to Redis. It does not end with ctx, because that would
+// look like a failure of Redis.
 func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 }
 
-// deleted is what stands at a session's name in place of its user's name.
+// deleted is the value at the name of a deleted session. Otherwise it is the name of the user.
 const deleted = "deleted"
 
 var errDeleted = errors.New("redisstore: the session was deleted")
 
-// index stores which user a session belongs to, unless the session is known to be deleted.
+// index stores the user of a session, unless the session was deleted.
 func (s *Store) index(ctx context.Context, name string, entry *sessioncache.Entry) (isDeleted bool, err error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
@@ -46,29 +46,29 @@ func (s *Store) index(ctx context.Context, name string, entry *sessioncache.Entr
 	return n == 1, err
 }
 
-// content is what Redis has at a name, and how long it stays there.
+// content is the value at a name in Redis, and the time until it expires.
 type content struct {
 	found bool
 	value string
 	left  time.Duration
 }
 
-// read asks Redis, and not the memory of this process, which hears of changes a little later.
+// read reads a value from Redis. The copy in memory may be out of date for a moment.
 func (s *Store) read(ctx context.Context, name string) (content, error) {
 	if s.isDown() {
 		return content{}, errDown
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	answer, err := readValue.Exec(ctx, s.aside.Client(), []string{name}, nil).ToArray()
+	response, err := readValue.Exec(ctx, s.aside.Client(), []string{name}, nil).ToArray()
 	if err != nil {
 		return content{}, s.failed(err)
 	}
-	value, err := answer[0].ToString()
+	value, err := response[0].ToString()
 	if rueidis.IsRedisNil(err) {
 		return content{}, nil
 	}
-	left, leftErr := answer[1].AsInt64()
+	left, leftErr := response[1].AsInt64()
 	return content{true, value, time.Duration(left) * time.Millisecond}, s.failed(errors.Join(err, leftErr))
 }
 
@@ -85,9 +85,9 @@ redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
 return 0`)
 )
 
-var errDown = errors.New("redisstore: Redis failed a moment ago, and is left alone for some seconds")
+var errDown = errors.New("redisstore: Redis failed within the last 5 seconds; it will be tried again")
 
-// failed notes a failure of Redis, and returns it in this package's words.
+// failed records a failure of Redis, unless err is nil, and returns it with a prefix.
 func (s *Store) failed(err error) error {
 	if err == nil {
 		return nil
@@ -96,7 +96,7 @@ func (s *Store) failed(err error) error {
 	return fmt.Errorf("redisstore: %w", err)
 }
 
-// isDown reports whether Redis has failed a moment ago.
+// isDown reports whether Redis failed less than pause ago.
 func (s *Store) isDown() bool {
 	at := s.failedAt.Load()
 	return at != 0 && time.Since(s.start)-time.Duration(at) < pause

@@ -1,5 +1,5 @@
-// Package redisstore lets several processes share the client sessions of a
-// [sessioncache.Cache] through Redis.
+// Package redisstore provides a [sessioncache.Store] in Redis, so that several processes share
+// the client sessions of their users.
 //
 //	store, err := redisstore.New(rueidis.ClientOption{InitAddress: []string{"127.0.0.1:6379"}}, key)
 //	if err != nil {
@@ -8,28 +8,31 @@
 //	defer store.Close()
 //	cache, err := sessioncache.New(client, sessioncache.Config{Store: store})
 //
-// One process fetches a user's session for all of them. Each process keeps what it has read in
-// memory, and Redis tells it at once when another process deletes or replaces that. It needs
-// Redis 6.2 or newer, or what behaves like it.
+// A session is fetched by one process for all. Each process caches in memory what it reads from
+// Redis. Redis notifies it when another process changes or deletes a session (client-side
+// caching). The server must be Redis 6.2 or later, or a compatible one.
 //
-// # Secrets
+// # Encryption
 //
-// Sessions hold tokens, which are passwords. Redis stores them encrypted with AES-256-GCM, bound
-// to their user, and users and sessions only as keyed hashes. What was encrypted with another
-// key or was tampered with counts as absent.
+// Sessions are encrypted with AES-256-GCM and bound to their user. The names in Redis are keyed
+// hashes of user identifier keys and session IDs. A value that was modified, or encrypted with
+// another key, is a cache miss.
 //
-// The key also keeps apart what does not belong together: caches of different workspaces, or with
-// different Config.Params, need different keys.
+// Caches for different workspaces, or with different Config.Params, must use different keys, even
+// with the same Redis.
 //
-// # Without Redis
+// # Failures of Redis
 //
-// When Redis fails or does not answer within a second, sessions are fetched from Seam and kept
-// nowhere, so that a sign-out in another process is not missed. After 5 seconds Redis is asked
-// again. A fetch that Redis leaves in the middle may take some seconds longer. What
-// [sessioncache.Cache.SignOut] or Forget could not delete from Redis is an error: call them
-// again, as Redis may come back with what it had stored. For that reason it should not save to
-// disk, and it should have room: what Redis evicts to make room is fetched again, but an event
-// for it may go unnoticed.
+// If Redis fails or does not respond within a second, sessions are fetched from Seam and not
+// cached: a process that cannot reach Redis would miss a sign-out in another one. Redis is tried
+// again after 5 seconds. If Redis fails during a fetch, that fetch may take some seconds longer.
+//
+// If [sessioncache.Cache.SignOut] or Forget cannot delete a session from Redis, they return an
+// error. Call them again, because Redis may still have the session when it is back.
+//
+// Configure Redis without persistence, so that it does not restore deleted sessions, and with
+// enough memory. A session that Redis evicts is fetched again. If Redis evicts the name of a
+// session ID, a client_session.deleted event for that session has no effect.
 package redisstore
 
 import (
@@ -50,44 +53,43 @@ import (
 )
 
 const (
-	// defaultTimeout is how long to wait for each answer of Redis.
+	// defaultTimeout bounds each request to Redis.
 	defaultTimeout = time.Second
-	// pause is how long Redis is left alone after a failure.
+	// pause is how long Redis is not used after a failure.
 	pause = 5 * time.Second
-	// readTTL is how long a value stays in the memory of a process: longer than sessions live,
-	// since Redis tells when they end. rueidisaside takes it for its locks too, which end before
-	// that if their process does not tell Redis every few seconds that it is alive.
+	// readTTL bounds how long a value is cached in memory. It is longer than any session lives,
+	// because Redis reports when a value expires. It also bounds the locks of rueidisaside, which
+	// end after a few seconds if their process is gone.
 	readTTL = 10 * 365 * 24 * time.Hour
-	// deletedTTL is how long the ID of a deleted session is remembered: longer than a cache's
-	// fetch, which may have got that session before, takes.
+	// deletedTTL is how long the ID of a deleted session is stored. It is longer than a fetch,
+	// which may have received that session before.
 	deletedTTL = 3 * time.Minute
-	// maxLoads is how many deleted sessions a load accepts from Seam.
+	// maxLoads is how many deleted sessions a load fetches.
 	maxLoads = 8
 )
 
-// Store is a [sessioncache.Store] in Redis. Make one with [New]. It is safe for concurrent use.
+// Store is a [sessioncache.Store] in Redis. Create one with [New]. It is safe for concurrent use.
 type Store struct {
 	aside   rueidisaside.CacheAsideClient
 	sealer  *sealer
 	flights singleflight.Group
 	close   sync.Once
-	timeout time.Duration // for each answer of Redis
+	timeout time.Duration // of each request to Redis
 
-	deletions [1024]atomic.Uint64 // by this process, of users by a hash of their names
+	deletions [1024]atomic.Uint64 // deletions by this process, by a hash of the user's name
 	seed      maphash.Seed
 	failedAt  atomic.Int64 // when Redis last failed, in nanoseconds since start
 	start     time.Time
 }
 
-// New connects to Redis. The key encrypts what is stored: 32 random bytes, the same for all
-// processes. Whoever replaces it starts with an empty store.
+// New connects to Redis and returns a store. key is the encryption key: 32 random bytes, the same
+// in all processes. A store with another key starts empty.
 //
-// An error is returned if Redis cannot be reached or has no client-side caching, or if option or
-// key cannot be used. The store sets up client-side caching over one connection to the primary,
-// so DisableCache, AlwaysRESP2, OnInvalidations, ClientTrackingOptions, PipelineMultiplex,
-// DisableAutoPipelining, SendToReplicas and ReplicaOnly must not be set. Retries are turned off,
-// and ConnWriteTimeout, which bounds the wait for each answer, is a second unless option has
-// another one.
+// New returns an error if option or key is invalid, or if the server cannot be reached or has no
+// client-side caching. It sets up client-side caching over one connection to the primary, so
+// DisableCache, AlwaysRESP2, OnInvalidations, ClientTrackingOptions, PipelineMultiplex,
+// DisableAutoPipelining, SendToReplicas and ReplicaOnly must not be set. It disables retries.
+// ConnWriteTimeout bounds each request to Redis. The default is one second.
 func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 	sealer, err := newSealer(key)
 	if err != nil {
@@ -104,13 +106,13 @@ func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 		"ReplicaOnly":           option.ReplicaOnly,
 	} {
 		if set {
-			return nil, fmt.Errorf("redisstore: New: ClientOption.%s is set; leave it out, as the store sets up client-side caching itself", name)
+			return nil, fmt.Errorf("redisstore: New: ClientOption.%s is set; omit it, because the store sets up client-side caching", name)
 		}
 	}
-	// With one connection, Redis answers a change only before it tells what to drop because of
-	// it, and a later read only after. Its default is several, taken at random.
+	// One connection, because delete relies on the order of responses and invalidations. The
+	// default is several, chosen at random.
 	option.PipelineMultiplex = -1
-	option.DisableRetry = true // a call to Seam is better than another wait
+	option.DisableRetry = true // a request to Seam is faster than a retry
 	if option.ConnWriteTimeout == 0 {
 		option.ConnWriteTimeout = defaultTimeout
 	}
@@ -119,7 +121,7 @@ func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 	}
 	aside, err := rueidisaside.NewClient(rueidisaside.ClientOption{
 		ClientOption: option,
-		UseLuaLock:   true, // else it needs Redis 7
+		UseLuaLock:   true, // works before Redis 7
 	})
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: New: cannot connect to Redis: %w", err)
@@ -127,8 +129,8 @@ func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 	return &Store{aside: aside, sealer: sealer, timeout: option.ConnWriteTimeout, seed: maphash.MakeSeed(), start: time.Now()}, nil
 }
 
-// Close closes the connections to Redis. The store then fails, so that caches fetch from Seam. It
-// may be called more than once.
+// Close closes the connections to Redis. Caches that use the store then fetch every session from
+// Seam. Close is idempotent.
 func (s *Store) Close() { s.close.Do(s.aside.Close) }
 
 // Get implements [sessioncache.Store].
@@ -136,7 +138,7 @@ func (s *Store) Get(ctx context.Context, userIdentifierKey string) (*sessioncach
 	if s.isDown() {
 		return nil, errDown
 	}
-	ctx, cancel := s.bounded(ctx) // concurrent reads of a key share one request, the first caller's
+	ctx, cancel := s.bounded(ctx) // not the context of the caller: concurrent reads share one request
 	defer cancel()
 	name := s.sealer.user(userIdentifierKey)
 	client := s.aside.Client()
@@ -151,12 +153,12 @@ func (s *Store) Get(ctx context.Context, userIdentifierKey string) (*sessioncach
 	return s.sealer.open(name, value, time.Duration(result.CachePTTL())*time.Millisecond), nil
 }
 
-// deletionsOf counts the deletions of a user, and of some others.
+// deletionsOf returns the number of deletions of a user, and of others with the same hash.
 func (s *Store) deletionsOf(name string) *atomic.Uint64 {
 	return &s.deletions[maphash.String(s.seed, name)%uint64(len(s.deletions))]
 }
 
-// loaded is the result of a load: an entry that was good when deletionsOf had that value.
+// loaded is the result of a load. The entry was valid when deletionsOf had the value deletions.
 type loaded struct {
 	entry     *sessioncache.Entry
 	deletions uint64
@@ -167,8 +169,8 @@ func (s *Store) Load(ctx context.Context, userIdentifierKey string, fetch sessio
 	name := s.sealer.user(userIdentifierKey)
 	for {
 		deletions := s.deletionsOf(name).Load()
-		// One load of a process at a time, not only for Redis's sake: to rueidisaside all locks of
-		// a process are the same, so a second load would let the first one store what was deleted.
+		// Each process runs one load of a user at a time. All locks of a process are equal for
+		// rueidisaside, so with two loads the first could store what was deleted.
 		result, err, _ := s.flights.Do(name, func() (any, error) { return s.load(ctx, name, fetch) })
 		if err != nil {
 			return nil, err
@@ -176,11 +178,11 @@ func (s *Store) Load(ctx context.Context, userIdentifierKey string, fetch sessio
 		if result := result.(loaded); result.deletions >= deletions {
 			return result.entry, nil
 		}
-		// It joined a load that was about to end when something was deleted.
+		// The shared load began before the last deletion.
 	}
 }
 
-// load is the Load of this process.
+// load is the load that concurrent Loads in this process share.
 func (s *Store) load(ctx context.Context, name string, fetch sessioncache.FetchFunc) (loaded, error) {
 	for refused := 0; refused < maxLoads; {
 		if err := ctx.Err(); err != nil {
@@ -200,7 +202,7 @@ func (s *Store) load(ctx context.Context, name string, fetch sessioncache.FetchF
 			} else if err != nil || result.entry != nil {
 				return result, err
 			}
-		case entry == nil: // not written by a store with this key, or not for this user
+		case entry == nil: // modified, expired, or written with another key
 			err := deleteValue.Exec(ctx, s.aside.Client(), []string{name}, []string{current.value}).Error()
 			if s.failed(err) != nil {
 				return s.direct(ctx, name, fetch)
@@ -219,7 +221,8 @@ func (s *Store) load(ctx context.Context, name string, fetch sessioncache.FetchF
 	return loaded{}, sessioncache.ErrDeleted
 }
 
-// direct gets an entry without Redis. It begins again if this process deletes the user meanwhile.
+// direct fetches an entry without Redis. It fetches again if this process deletes the user in the
+// meantime.
 func (s *Store) direct(ctx context.Context, name string, fetch sessioncache.FetchFunc) (loaded, error) {
 	for {
 		deletions := s.deletionsOf(name).Load()
@@ -230,9 +233,9 @@ func (s *Store) direct(ctx context.Context, name string, fetch sessioncache.Fetc
 	}
 }
 
-// fill stores what fetch returns where nothing is, unless another process does that already. It
-// returns no entry if that has happened, or if the user was deleted meanwhile, and errDeleted if
-// the session was.
+// fill fetches an entry and stores it, or waits until another process has done so. It returns no
+// entry if another process stored one or if the user was deleted in the meantime. It returns
+// errDeleted if the session was deleted.
 func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchFunc) (loaded, error) {
 	deletions := s.deletionsOf(name).Load()
 	var fetched *sessioncache.Entry
@@ -249,8 +252,8 @@ func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchF
 		if isDeleted {
 			return "", errDeleted
 		}
-		rueidisaside.OverrideCacheTTL(asideCtx, time.Until(fetched.ExpiresAt))
 		stored = s.sealer.seal(name, fetched)
+		rueidisaside.OverrideCacheTTL(asideCtx, time.Until(fetched.ExpiresAt))
 		return stored, nil
 	})
 	switch {
@@ -267,7 +270,7 @@ func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchF
 		return loaded{}, nil
 	}
 	if s.failed(err) == nil {
-		// rueidisaside does not tell whether it stored the value or found its lock deleted.
+		// rueidisaside does not report whether it stored the value or its lock was deleted.
 		now := s.deletionsOf(name).Load()
 		current, err := s.read(ctx, name)
 		if err == nil && current.value == stored {
@@ -283,8 +286,8 @@ func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchF
 	return loaded{fetched, deletions}, nil
 }
 
-// renew replaces the value of an entry, unless it was deleted or replaced meanwhile. It returns
-// nil in that case, and errDeleted if the new session was deleted.
+// renew fetches an entry and replaces value with it. It returns nil if value was deleted or
+// replaced in the meantime, and errDeleted if the new session was deleted.
 func (s *Store) renew(ctx context.Context, name, value string, entry *sessioncache.Entry, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
 	renewed, err := fetch(ctx, entry)
 	if err != nil {
@@ -303,7 +306,7 @@ func (s *Store) renew(ctx context.Context, name, value string, entry *sessioncac
 			return nil, nil
 		}
 	}
-	_ = s.failed(err) // it is good nevertheless
+	_ = s.failed(err) // the entry is valid, but not stored
 	return renewed, nil
 }
 
@@ -325,6 +328,6 @@ func (s *Store) DeleteSession(ctx context.Context, clientSessionID string) error
 	if err != nil {
 		return s.failed(err)
 	}
-	// This also ends a fetch or renewal in progress, which may have got the session before.
+	// This also discards a fetch in progress, which may have received the session before.
 	return s.failed(s.delete(ctx, name))
 }

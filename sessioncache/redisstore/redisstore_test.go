@@ -46,17 +46,17 @@ func TestNewRejects(t *testing.T) {
 		key    []byte
 		says   string
 	}{
-		"no key":              {rueidis.ClientOption{}, nil, "the key has 0 bytes; give 32 random bytes"},
+		"no key":              {rueidis.ClientOption{}, nil, "the key has 0 bytes; pass 32 random bytes"},
 		"a short key":         {rueidis.ClientOption{}, key[1:], "the key has 31 bytes"},
 		"a long key":          {rueidis.ClientOption{}, append(slices.Clone(key), 0), "the key has 33 bytes"},
-		"no caching":          {rueidis.ClientOption{DisableCache: true}, key, "DisableCache is set; leave it out"},
-		"an old protocol":     {rueidis.ClientOption{AlwaysRESP2: true}, key, "AlwaysRESP2 is set; leave it out"},
-		"other invalidations": {rueidis.ClientOption{OnInvalidations: func([]rueidis.RedisMessage) {}}, key, "OnInvalidations is set; leave it out"},
-		"other tracking":      {rueidis.ClientOption{ClientTrackingOptions: []string{"NOLOOP"}}, key, "ClientTrackingOptions is set; leave it out"},
-		"more connections":    {rueidis.ClientOption{PipelineMultiplex: 1}, key, "PipelineMultiplex is set; leave it out"},
-		"no pipelining":       {rueidis.ClientOption{DisableAutoPipelining: true}, key, "DisableAutoPipelining is set; leave it out"},
-		"reads from replicas": {rueidis.ClientOption{SendToReplicas: func(rueidis.Completed) bool { return true }}, key, "SendToReplicas is set; leave it out"},
-		"replicas only":       {rueidis.ClientOption{ReplicaOnly: true}, key, "ReplicaOnly is set; leave it out"},
+		"no caching":          {rueidis.ClientOption{DisableCache: true}, key, "DisableCache is set; omit it"},
+		"an old protocol":     {rueidis.ClientOption{AlwaysRESP2: true}, key, "AlwaysRESP2 is set; omit it"},
+		"other invalidations": {rueidis.ClientOption{OnInvalidations: func([]rueidis.RedisMessage) {}}, key, "OnInvalidations is set; omit it"},
+		"other tracking":      {rueidis.ClientOption{ClientTrackingOptions: []string{"NOLOOP"}}, key, "ClientTrackingOptions is set; omit it"},
+		"more connections":    {rueidis.ClientOption{PipelineMultiplex: 1}, key, "PipelineMultiplex is set; omit it"},
+		"no pipelining":       {rueidis.ClientOption{DisableAutoPipelining: true}, key, "DisableAutoPipelining is set; omit it"},
+		"reads from replicas": {rueidis.ClientOption{SendToReplicas: func(rueidis.Completed) bool { return true }}, key, "SendToReplicas is set; omit it"},
+		"replicas only":       {rueidis.ClientOption{ReplicaOnly: true}, key, "ReplicaOnly is set; omit it"},
 		"no address":          {rueidis.ClientOption{}, key, "cannot connect to Redis"},
 		"nobody there":        {rueidis.ClientOption{InitAddress: []string{"127.0.0.1:1"}}, key, "cannot connect to Redis"},
 	} {
@@ -393,6 +393,35 @@ func TestForeignValues(t *testing.T) {
 			assert.Equal(t, 3, srv.Requests(""))
 			get(t, srv, caches[1])
 			assert.Equal(t, 3, srv.Requests(""))
+		})
+	}
+}
+
+// TestExtendedLife checks that a value whose expiry in Redis was extended or removed is a miss.
+func TestExtendedLife(t *testing.T) {
+	t.Parallel()
+	for name, extend := range map[string]func(rueidis.Builder, string) rueidis.Completed{
+		"extended": func(b rueidis.Builder, name string) rueidis.Completed {
+			return b.Expire().Key(name).Seconds(7200).Build()
+		},
+		"removed": func(b rueidis.Builder, name string) rueidis.Completed { return b.Persist().Key(name).Build() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis, srv := newRedis(t), &cachetest.Seam{}
+			caches := redis.caches(t, srv, 2, patient, sessioncache.Config{Lifetime: time.Hour})
+			get(t, srv, caches[0])
+			client := redis.client(t)
+			names, _ := dump(t, client)
+			for _, name := range names {
+				if strings.HasPrefix(name, "seam:user:") {
+					require.NoError(t, client.Do(t.Context(), extend(client.B(), name)).Error())
+				}
+			}
+			get(t, srv, caches[1])
+			assert.Equal(t, 2, srv.Requests(""))
+			get(t, srv, caches[1])
+			assert.Equal(t, 2, srv.Requests(""))
 		})
 	}
 }

@@ -16,16 +16,16 @@ import (
 	"github.com/seam-go/seam/sessioncache"
 )
 
-// sealer encrypts entries and hashes names.
+// sealer encrypts entries and hashes the names of users and sessions.
 type sealer struct {
 	aead  cipher.AEAD
-	names []byte // the key of the hashes
+	names []byte // key of the hashes
 }
 
 func newSealer(key []byte) (*sealer, error) {
 	const size = 32
 	if len(key) != size {
-		return nil, fmt.Errorf("redisstore: New: the key has %d bytes; give 32 random bytes", len(key))
+		return nil, fmt.Errorf("redisstore: New: the key has %d bytes; pass 32 random bytes", len(key))
 	}
 	values, err := hkdf.Key(sha256.New, key, nil, "seam sessioncache values", size)
 	if err != nil {
@@ -46,10 +46,10 @@ func newSealer(key []byte) (*sealer, error) {
 	return &sealer{aead, names}, nil
 }
 
-// user returns the name in Redis of a user's entry.
+// user returns the name in Redis of the entry of a user.
 func (s *sealer) user(userIdentifierKey string) string { return s.name("user", userIdentifierKey) }
 
-// session returns the name in Redis of a session's user.
+// session returns the name in Redis of the user of a session.
 func (s *sealer) session(clientSessionID string) string { return s.name("session", clientSessionID) }
 
 func (s *sealer) name(kind, id string) string {
@@ -58,28 +58,29 @@ func (s *sealer) name(kind, id string) string {
 	return "seam:" + kind + ":" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
 }
 
-// sealed is what is encrypted of an entry. Its end is the end of the value in Redis, so that the
-// clocks of processes need not agree.
+// sealed is the encrypted part of an entry. The entry expires with the value in Redis, so the
+// clocks of the processes may differ.
 type sealed struct {
 	Session     seam.ClientSession `json:"session"`
-	RenewBefore time.Duration      `json:"renew_before"` // that end
+	Life        time.Duration      `json:"life"`         // when it was sealed
+	RenewBefore time.Duration      `json:"renew_before"` // time between RenewAt and ExpiresAt
 }
 
-// seal encrypts an entry, bound to the name it is stored at.
+// seal encrypts an entry and binds it to its name.
 func (s *sealer) seal(name string, entry *sessioncache.Entry) string {
-	text, err := json.Marshal(sealed{entry.Session, entry.ExpiresAt.Sub(entry.RenewAt)})
+	text, err := json.Marshal(sealed{entry.Session, time.Until(entry.ExpiresAt), entry.ExpiresAt.Sub(entry.RenewAt)})
 	if err != nil {
-		panic(fmt.Sprintf("redisstore: a session cannot be encoded: %v", err)) // it came as JSON
+		panic(fmt.Sprintf("redisstore: a session cannot be encoded: %v", err)) // cannot happen: it was decoded from JSON
 	}
 	return string(s.aead.Seal(nil, nil, text, []byte(name)))
 }
 
-// open returns the entry of a value that ends after left, or nil if the value is not one of a
-// sealer with the same key, sealed for this name.
+// open decrypts a value that expires after left. It returns nil if the value was not sealed with
+// this key for this name, or if its expiry was extended.
 func (s *sealer) open(name, value string, left time.Duration) *sessioncache.Entry {
 	text, err := s.aead.Open(nil, nil, []byte(value), []byte(name))
 	var opened sealed
-	if err = errors.Join(err, json.Unmarshal(text, &opened)); err != nil || left <= 0 {
+	if err = errors.Join(err, json.Unmarshal(text, &opened)); err != nil || left <= 0 || left > opened.Life {
 		return nil
 	}
 	end := time.Now().Add(left)
