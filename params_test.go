@@ -96,9 +96,8 @@ func TestRequestsMatchTheSchema(t *testing.T) {
 
 	untested := schema.Paths
 	for _, op := range operations {
-		if _, found := schema.Paths[op.path]; !found {
-			require.Contains(t, op.name, "Post", "the schema has only client sessions")
-			continue
+		if !strings.HasPrefix(op.path, "/client_sessions/") {
+			continue // the schema has only client sessions
 		}
 		var want []string
 		for name, property := range schema.Paths[op.path].Post.RequestBody.Content["application/json"].Schema.Properties {
