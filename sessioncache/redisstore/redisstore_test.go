@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -56,6 +57,7 @@ func TestNewRejects(t *testing.T) {
 		"more connections":    {rueidis.ClientOption{PipelineMultiplex: 1}, key, "PipelineMultiplex is set; omit it"},
 		"no pipelining":       {rueidis.ClientOption{DisableAutoPipelining: true}, key, "DisableAutoPipelining is set; omit it"},
 		"reads from replicas": {rueidis.ClientOption{SendToReplicas: func(rueidis.Completed) bool { return true }}, key, "SendToReplicas is set; omit it"},
+		"no keep-alives":      {rueidis.ClientOption{Dialer: net.Dialer{KeepAlive: -1}}, key, "KeepAlive is negative; omit it"},
 		"replicas only":       {rueidis.ClientOption{ReplicaOnly: true}, key, "ReplicaOnly is set; omit it"},
 		"no address":          {rueidis.ClientOption{}, key, "cannot connect to Redis"},
 		"nobody there":        {rueidis.ClientOption{InitAddress: []string{"127.0.0.1:1"}}, key, "cannot connect to Redis"},
