@@ -21,7 +21,7 @@ import (
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
 
-// TestRenewal replaces a session that has less than RefreshBefore left, and no other one.
+// TestRenewal checks when a session is renewed.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -59,8 +59,8 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// TestSessionThatSomebodyElseMade is replaced at once if it has little left.
-func TestSessionThatSomebodyElseMade(t *testing.T) {
+// TestExistingSession checks that a session from Seam that expires soon is renewed at once.
+func TestExistingSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := &cachetest.Seam{}
@@ -73,13 +73,14 @@ func TestSessionThatSomebodyElseMade(t *testing.T) {
 	})
 }
 
-// TestNoLongerLife from Seam costs one renewal, and not one for each call.
+// TestNoLongerLife has a Seam that creates only sessions that expire soon. Such a session is not
+// renewed by each call.
 func TestNoLongerLife(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := &cachetest.Seam{}
 		srv.Add(user, 24*time.Hour, 2*time.Minute)
-		srv.Set(0, 2*time.Minute) // of 5 that are wanted
+		srv.Set(0, 2*time.Minute) // less than RefreshBefore
 		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour, RefreshBefore: 5 * time.Minute})
 		for range 600 {
 			get(t, srv, cache)
@@ -90,8 +91,8 @@ func TestNoLongerLife(t *testing.T) {
 	})
 }
 
-// scripted is a Seam that answers each get_or_create with a session of its own, without saying
-// when it was created.
+// scripted returns a client of a Seam whose get_or_create returns a new session each time, without
+// created_at.
 func scripted(t *testing.T, expiresAt string) (client *seam.Client, requests map[string]int) {
 	t.Helper()
 	requests = map[string]int{}
@@ -110,7 +111,7 @@ func scripted(t *testing.T, expiresAt string) (client *seam.Client, requests map
 	return client, requests
 }
 
-// TestNoEnd is a session without an expiry.
+// TestNoEnd checks that a session without an expiry is cached for a day.
 func TestNoEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -137,7 +138,7 @@ func TestAbsentListsStayNil(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// TestNoLongerLifeOfUnknownAge costs one renewal as well.
+// TestNoLongerLifeOfUnknownAge is TestNoLongerLife for sessions without created_at.
 func TestNoLongerLifeOfUnknownAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -152,8 +153,8 @@ func TestNoLongerLifeOfUnknownAge(t *testing.T) {
 	})
 }
 
-// TestTwoProcessesRenewOneSession, the second a while after the first: one new session
-// survives, and both serve it.
+// TestTwoProcessesRenewOneSession starts the second renewal some time after the first. Both
+// processes get the same new session.
 func TestTwoProcessesRenewOneSession(t *testing.T) {
 	t.Parallel()
 	for _, later := range []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond} {
@@ -185,8 +186,8 @@ func TestTwoProcessesRenewOneSession(t *testing.T) {
 	}
 }
 
-// TestClocksApart has a Seam whose clock is minutes ahead or behind. No token is served that
-// has expired there, and new sessions live for their full Lifetime once the cache knows.
+// TestClocksApart has a Seam whose clock is minutes ahead or behind. No expired token is returned,
+// and sessions have the full Lifetime after the first response.
 func TestClocksApart(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{-30 * time.Minute, -3 * time.Minute, 3 * time.Minute, 30 * time.Minute} {
@@ -214,7 +215,7 @@ func TestClocksApart(t *testing.T) {
 	}
 }
 
-// TestClockAheadWithoutADate is known from when a session was created.
+// TestClockAheadWithoutADate checks that created_at shows that the clock of Seam is ahead.
 func TestClockAheadWithoutADate(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -227,8 +228,7 @@ func TestClockAheadWithoutADate(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestSlowResponse has a first response whose body takes 25 seconds. That does not extend the life of its
-// session when it cannot be renewed.
+// TestSlowResponse checks that a session from a slow response is not returned after it expired.
 func TestSlowResponse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestSlowResponse(t *testing.T) {
 	})
 }
 
-// TestBornExpired is an error, as such a token is of no use, and costs no endless requests.
+// TestBornExpired checks that an expired session from Seam is an error, after a few requests.
 func TestBornExpired(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -268,7 +268,7 @@ func TestBornExpired(t *testing.T) {
 	assert.LessOrEqual(t, srv.Requests(""), 3)
 }
 
-// TestRenewalThatFails leaves the old session in use while it lives.
+// TestRenewalThatFails checks that the old session is returned until it expires.
 func TestRenewalThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -286,13 +286,13 @@ func TestRenewalThatFails(t *testing.T) {
 		assert.InDelta(t, 10, tries, 1, "one each 30 seconds")
 		assert.Equal(t, uint64(tries), cache.Stats().Errors)
 		_, err := cache.Session(t.Context(), user)
-		require.ErrorIs(t, err, cachetest.ErrBroken, "its life has ended")
+		require.ErrorIs(t, err, cachetest.ErrBroken, "it has expired")
 		srv.Break(false)
 		get(t, srv, cache)
 	})
 }
 
-// TestRenewalWithoutParams returns the old session if Config.Params fails or hangs.
+// TestRenewalWithoutParams checks that the old session is returned if Config.Params fails or hangs.
 func TestRenewalWithoutParams(t *testing.T) {
 	t.Parallel()
 	for name, wait := range map[string]time.Duration{"failing": 0, "hanging": 10 * time.Second} {
@@ -325,7 +325,8 @@ func TestRenewalWithoutParams(t *testing.T) {
 	}
 }
 
-// TestRenewalOfAnEndedSession that another process has ended does not serve it again.
+// TestRenewalOfAnEndedSession checks that a session that another process deleted during the
+// renewal is not returned.
 func TestRenewalOfAnEndedSession(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -344,8 +345,8 @@ func TestRenewalOfAnEndedSession(t *testing.T) {
 	get(t, srv, cache)
 }
 
-// TestRenewalThatHangs at each of its requests: the old session is served after 10 seconds,
-// unless it is revoked by then.
+// TestRenewalThatHangs has each request of a renewal hang. The old session is returned after 10
+// seconds, unless it is revoked.
 func TestRenewalThatHangs(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -368,7 +369,7 @@ func TestRenewalThatHangs(t *testing.T) {
 				srv.Before = func(path string) error {
 					srv.Hang.Store(path == tt.path)
 					if revoked && !tt.old {
-						time.Sleep(20 * time.Second) // longer than it takes with an old session
+						time.Sleep(20 * time.Second) // longer than renewTimeout
 					}
 					revoked = revoked || path == "revoke"
 					return nil
@@ -382,7 +383,7 @@ func TestRenewalThatHangs(t *testing.T) {
 	}
 }
 
-// TestRenewalThatFailsHalfway at each of its requests.
+// TestRenewalThatFailsHalfway has each request of a renewal fail.
 func TestRenewalThatFailsHalfway(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -391,12 +392,12 @@ func TestRenewalThatFailsHalfway(t *testing.T) {
 		effect bool // whether it takes effect
 		served string
 	}{
-		"the revoke":                        {"revoke", 1, false, "old"},
-		"the revoke, its answer lost":       {"revoke", 1, true, "new"},
-		"get_or_create":                     {"get_or_create", 2, false, ""},
-		"get_or_create, its answer lost":    {"get_or_create", 2, true, ""},
-		"the request for the old session":   {"get_or_create", 1, false, ""},
-		"… with its answer lost on the way": {"get_or_create", 1, true, ""},
+		"the revoke":                      {"revoke", 1, false, "old"},
+		"the revoke, response lost":       {"revoke", 1, true, "new"},
+		"get_or_create":                   {"get_or_create", 2, false, ""},
+		"get_or_create, response lost":    {"get_or_create", 2, true, ""},
+		"the request for the old session": {"get_or_create", 1, false, ""},
+		"the same, response lost":         {"get_or_create", 1, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -433,8 +434,8 @@ func TestRenewalThatFailsHalfway(t *testing.T) {
 	}
 }
 
-// TestEndedWhileRenewed ends a session while the cache is about to renew it, in vain. The old
-// one does not come back.
+// TestEndedWhileRenewed ends a session during a renewal that fails. The old session is not
+// returned again.
 func TestEndedWhileRenewed(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -478,7 +479,7 @@ func TestEndedWhileRenewed(t *testing.T) {
 	}
 }
 
-// TestRenewalIsShared by all who wait.
+// TestRenewalIsShared checks that concurrent calls share a renewal.
 func TestRenewalIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -35,7 +35,7 @@ func newCache(tb testing.TB, client *seam.Client, config sessioncache.Config) *s
 	return cache
 }
 
-// get returns a session that must be good at Seam.
+// get returns a session. It fails the test if Seam rejects the token.
 func get(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) *seam.ClientSession {
 	t.Helper()
 	session, err := cache.Session(t.Context(), user)
@@ -45,7 +45,7 @@ func get(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) *seam.Cli
 	return session
 }
 
-// transport is a func that answers requests.
+// transport is a function that implements [http.RoundTripper].
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -87,7 +87,7 @@ func TestNewRejects(t *testing.T) {
 	}
 }
 
-// TestNewAccepts each credential that can make sessions, and sends nothing.
+// TestNewAccepts checks that New accepts each credential that can create sessions and sends no request.
 func TestNewAccepts(t *testing.T) {
 	t.Parallel()
 	for _, credential := range []seam.Option{
@@ -115,7 +115,7 @@ func TestBlankUsersAreRejected(t *testing.T) {
 	assert.Zero(t, cache.Stats())
 }
 
-// TestManyCallersShareOneFetch of each user.
+// TestManyCallersShareOneFetch checks that 10,000 callers for 100 users send 100 requests.
 func TestManyCallersShareOneFetch(t *testing.T) {
 	t.Parallel()
 	const callers, users = 10_000, 100
@@ -149,8 +149,8 @@ func TestManyCallersShareOneFetch(t *testing.T) {
 	assert.Equal(t, sessioncache.Stats{Hits: users, Misses: callers, Fetches: users}, cache.Stats())
 }
 
-// TestCallerThatGivesUp ends neither the fetch nor the wait of another, whether it began the
-// fetch or joined it.
+// TestCallerThatGivesUp checks that a caller whose context ends does not end the fetch for
+// another caller.
 func TestCallerThatGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]bool{"the first": true, "the second": false} {
@@ -184,8 +184,8 @@ func TestCallerThatGivesUp(t *testing.T) {
 	}
 }
 
-// TestFetchThatNobodyWaitsFor ends, and what it got is kept.
-func TestFetchThatNobodyWaitsFor(t *testing.T) {
+// TestAbandonedFetch checks that a session is cached even if its caller has given up.
+func TestAbandonedFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := &cachetest.Seam{}
@@ -201,7 +201,7 @@ func TestFetchThatNobodyWaitsFor(t *testing.T) {
 	})
 }
 
-// TestFetchIsBounded also where Seam never answers: all goroutines end with the bubble.
+// TestFetchIsBounded checks that a fetch ends after a minute if Seam does not respond.
 func TestFetchIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -216,7 +216,8 @@ func TestFetchIsBounded(t *testing.T) {
 	})
 }
 
-// TestEndedContext gets what is in the cache, and begins no fetch.
+// TestEndedContext checks that a call whose context has ended returns a cached session but starts
+// no fetch.
 func TestEndedContext(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -246,7 +247,7 @@ func TestErrorsAreNotCached(t *testing.T) {
 	assert.Equal(t, sessioncache.Stats{Misses: 3, Fetches: 3, Errors: 2}, cache.Stats())
 }
 
-// endings are the ways in which a cache learns that a user's session is of no use any more.
+// endings are the ways to end the session of a user.
 var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache){
 	"SignOut": func(t *testing.T, _ *cachetest.Seam, cache *sessioncache.Cache) {
 		t.Helper()
@@ -265,7 +266,8 @@ var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessionc
 	},
 }
 
-// TestEndedSession is not served from the cache any more, and the user can come back.
+// TestEndedSession checks that an ended session is not returned again, and that the user can get
+// another one.
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -283,8 +285,8 @@ func TestEndedSession(t *testing.T) {
 	}
 }
 
-// TestEndedWhileFetched ends a session when it is on its way to the cache. Neither those who
-// wait for it nor those who come later get it.
+// TestEndedWhileFetched ends a session after Seam has sent it and before the cache receives it.
+// Neither waiting nor later callers get it.
 func TestEndedWhileFetched(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -323,7 +325,8 @@ func TestEndedWhileFetched(t *testing.T) {
 	}
 }
 
-// TestDeletedSessionThatSeamKeeps is not served, and does not have the cache ask for ever.
+// TestDeletedSessionThatSeamKeeps has a Seam that returns a deleted session. It is not returned to
+// the caller, and the number of requests is limited.
 func TestDeletedSessionThatSeamKeeps(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -346,7 +349,7 @@ func TestOtherEventsAreIgnored(t *testing.T) {
 	assert.Equal(t, 1, srv.Requests(""))
 }
 
-// TestSignOutThatFails forgets the user nevertheless, and says so.
+// TestSignOutThatFails checks that a failed sign-out removes the session and returns an error.
 func TestSignOutThatFails(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -358,7 +361,7 @@ func TestSignOutThatFails(t *testing.T) {
 	require.ErrorIs(t, err, cachetest.ErrBroken)
 }
 
-// TestCallersOwnTheirSession changes all of a session, whether it has few IDs or many.
+// TestCallersOwnTheirSession modifies all fields of returned sessions, with few and many IDs.
 func TestCallersOwnTheirSession(t *testing.T) {
 	t.Parallel()
 	for _, ids := range [][]string{nil, {}, {"a"}, {"a", "b"}, {"a", "b", "c", "d", "e", "f"}} {
@@ -376,7 +379,7 @@ func TestCallersOwnTheirSession(t *testing.T) {
 			got, err := cache.Session(t.Context(), user)
 			require.NoError(t, err)
 			require.Equal(t, want, got)
-			for _, list := range []*[]string{&got.ConnectWebviewIDs, &got.ConnectedAccountIDs, &got.UserIdentityIDs} { //nolint:staticcheck // it is part of what may be changed
+			for _, list := range []*[]string{&got.ConnectWebviewIDs, &got.ConnectedAccountIDs, &got.UserIdentityIDs} { //nolint:staticcheck // deprecated, but it may be modified
 				lists := append(*list, "more")
 				for i := range *list {
 					(*list)[i] = "changed"
@@ -389,7 +392,7 @@ func TestCallersOwnTheirSession(t *testing.T) {
 	}
 }
 
-// TestAppendToOneList does not change another list of the same session.
+// TestAppendToOneList checks that appending to one list of a session does not change another.
 func TestAppendToOneList(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -400,7 +403,7 @@ func TestAppendToOneList(t *testing.T) {
 	assert.Equal(t, want, session.ConnectedAccountIDs)
 }
 
-// TestMaxUsers drops the sessions of some users, and counts them.
+// TestMaxUsers checks that sessions beyond MaxUsers are evicted and counted.
 func TestMaxUsers(t *testing.T) {
 	t.Parallel()
 	const most, users = 100, 1000
@@ -418,7 +421,7 @@ func TestMaxUsers(t *testing.T) {
 	assert.LessOrEqual(t, cache.Stats().Hits, uint64(most))
 }
 
-// TestParams decides what a new session can access.
+// TestParams has Config.Params fail in several ways, and then succeed.
 func TestParams(t *testing.T) {
 	t.Parallel()
 	errParams := errors.New("no such user")
@@ -461,10 +464,10 @@ func TestParams(t *testing.T) {
 	}
 }
 
-// brokenStore is a store that fails, as one over a network may.
+// brokenStore is a store that fails.
 type brokenStore struct{}
 
-var errStore = errors.New("store is out of reach")
+var errStore = errors.New("store is not reachable")
 
 func (brokenStore) Get(context.Context, string) (*sessioncache.Entry, error) { return nil, errStore }
 func (brokenStore) Load(ctx context.Context, _ string, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
@@ -473,7 +476,8 @@ func (brokenStore) Load(ctx context.Context, _ string, fetch sessioncache.FetchF
 func (brokenStore) Delete(context.Context, string) error        { return errStore }
 func (brokenStore) DeleteSession(context.Context, string) error { return errStore }
 
-// TestStoreThatFails leaves the way to Seam open, and is counted.
+// TestStoreThatFails checks that sessions come from Seam if the store fails, and that failures are
+// counted.
 func TestStoreThatFails(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -485,9 +489,9 @@ func TestStoreThatFails(t *testing.T) {
 	assert.Equal(t, sessioncache.Stats{Misses: 1, Fetches: 1, StoreErrors: 3}, cache.Stats())
 }
 
-// TestCostOfAHit is one allocation, for what the caller may change.
+// TestCostOfAHit checks that a hit allocates once, for the copy that the caller may modify.
 //
-//nolint:paralleltest // what other tests allocate would count
+//nolint:paralleltest // allocations of other tests would be counted
 func TestCostOfAHit(t *testing.T) {
 	srv := &cachetest.Seam{}
 	cache := newCache(t, srv.Client(t), sessioncache.Config{})

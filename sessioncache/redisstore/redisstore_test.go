@@ -23,7 +23,7 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-// get returns a session that must be good at Seam.
+// get returns a session. It fails the test if Seam rejects the token.
 func get(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) *seam.ClientSession {
 	t.Helper()
 	session, err := cache.Session(t.Context(), user)
@@ -60,7 +60,7 @@ func TestNewRejects(t *testing.T) {
 		"no keep-alives":      {rueidis.ClientOption{Dialer: net.Dialer{KeepAlive: -1}}, key, "KeepAlive is negative; omit it"},
 		"replicas only":       {rueidis.ClientOption{ReplicaOnly: true}, key, "ReplicaOnly is set; omit it"},
 		"no address":          {rueidis.ClientOption{}, key, "cannot connect to Redis"},
-		"nobody there":        {rueidis.ClientOption{InitAddress: []string{"127.0.0.1:1"}}, key, "cannot connect to Redis"},
+		"no server":           {rueidis.ClientOption{InitAddress: []string{"127.0.0.1:1"}}, key, "cannot connect to Redis"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,7 +72,7 @@ func TestNewRejects(t *testing.T) {
 	}
 }
 
-// TestOneFetchForAll processes and all their callers.
+// TestOneFetchForAll checks that all callers in all processes share one fetch for each user.
 func TestOneFetchForAll(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -102,7 +102,8 @@ func TestOneFetchForAll(t *testing.T) {
 	assert.Equal(t, 10, srv.Requests(""))
 }
 
-// TestCallerThatGivesUp does not end the fetch for a caller in another process.
+// TestCallerThatGivesUp checks that a caller whose context ends does not end the fetch for a caller
+// in another process.
 func TestCallerThatGivesUp(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -143,7 +144,7 @@ func TestErrorsAreNotCached(t *testing.T) {
 	assert.Equal(t, 3, srv.Requests(""))
 }
 
-// endings are the ways in which a process learns that a user's session is of no use any more.
+// endings are the ways to end the session of a user.
 var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache){
 	"SignOut": func(t *testing.T, _ *cachetest.Seam, cache *sessioncache.Cache) {
 		t.Helper()
@@ -162,7 +163,8 @@ var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessionc
 	},
 }
 
-// TestEndedSession is gone at once in the process that ends it, and soon in the others.
+// TestEndedSession checks that an ended session is removed at once in the process that ends it, and
+// soon in the others.
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -189,8 +191,8 @@ func TestEndedSession(t *testing.T) {
 	}
 }
 
-// TestEndedWhileFetched ends a session in one process when it is on its way to another. Neither
-// those who wait for it nor those who come later get it.
+// TestEndedWhileFetched ends a session after Seam has sent it to a process. Neither waiting nor
+// later callers get it.
 func TestEndedWhileFetched(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -233,7 +235,7 @@ func TestEndedWhileFetched(t *testing.T) {
 	}
 }
 
-// addStale stores a session with 2 minutes left, which is to be renewed.
+// addStale stores a session that expires in 2 minutes and needs renewal.
 func addStale(t *testing.T, srv *cachetest.Seam, redis *redis) seam.ClientSession {
 	t.Helper()
 	session := srv.Add(user, 24*time.Hour, 2*time.Minute)
@@ -244,8 +246,7 @@ func addStale(t *testing.T, srv *cachetest.Seam, redis *redis) seam.ClientSessio
 	return session
 }
 
-// TestRenewal of one session in three processes at once: one new session survives, and all
-// serve it.
+// TestRenewal has three processes renew a session at once. All get the same new session.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
@@ -274,7 +275,7 @@ func TestRenewal(t *testing.T) {
 	assert.Equal(t, before, srv.Requests(""))
 }
 
-// TestRenewalThatFails leaves the old session in use, in all processes, until one ends it.
+// TestRenewalThatFails checks that all processes return the old session until one ends it.
 func TestRenewalThatFails(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
@@ -295,8 +296,8 @@ func TestRenewalThatFails(t *testing.T) {
 	}
 }
 
-// TestEndedWhileRenewed ends a session in one process while another is about to renew it, in
-// vain. The old one does not come back.
+// TestEndedWhileRenewed ends a session in one process during a renewal in another that fails. The
+// old session is not returned again.
 func TestEndedWhileRenewed(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -333,7 +334,7 @@ func TestEndedWhileRenewed(t *testing.T) {
 	}
 }
 
-// TestSecrets do not stand in Redis.
+// TestSecrets checks that Redis contains no secrets.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
@@ -348,7 +349,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// dump returns all that is in Redis.
+// dump returns all names and values in Redis.
 func dump(t *testing.T, client rueidis.Client) (names, values []string) {
 	t.Helper()
 	names, err := client.Do(t.Context(), client.B().Keys().Pattern("*").Build()).AsStrSlice()
@@ -361,7 +362,7 @@ func dump(t *testing.T, client rueidis.Client) (names, values []string) {
 	return names, values
 }
 
-// TestForeignValues count as absent, and are replaced.
+// TestForeignValues checks that values that were not written by a store with the key are misses.
 func TestForeignValues(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(value, other string) string{
@@ -399,7 +400,7 @@ func TestForeignValues(t *testing.T) {
 	}
 }
 
-// TestExtendedLife checks that a value whose expiry in Redis was extended or removed is a miss.
+// TestExtendedLife checks that a value with an extended or removed expiry is a miss.
 func TestExtendedLife(t *testing.T) {
 	t.Parallel()
 	for name, extend := range map[string]func(rueidis.Builder, string) rueidis.Completed{
@@ -428,7 +429,7 @@ func TestExtendedLife(t *testing.T) {
 	}
 }
 
-// TestAnotherKey has a store of its own.
+// TestAnotherKey checks that stores with different keys do not share sessions.
 func TestAnotherKey(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
@@ -441,7 +442,8 @@ func TestAnotherKey(t *testing.T) {
 	}
 }
 
-// TestDeletedSessionThatSeamKeeps is not served, and does not have the cache ask for ever.
+// TestDeletedSessionThatSeamKeeps has a Seam that returns a deleted session. It is not returned to
+// the caller, and the number of requests is limited.
 func TestDeletedSessionThatSeamKeeps(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -452,7 +454,7 @@ func TestDeletedSessionThatSeamKeeps(t *testing.T) {
 	assert.LessOrEqual(t, srv.Requests(""), 10)
 }
 
-// TestClose leaves the way to Seam open.
+// TestClose checks that sessions come from Seam after Close.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
@@ -467,7 +469,7 @@ func TestClose(t *testing.T) {
 	assert.NotZero(t, cache.Stats().StoreErrors)
 }
 
-// TestModel compares three processes with a simple map in 10,000 random steps.
+// TestModel compares three processes with a map in 10,000 random steps.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
