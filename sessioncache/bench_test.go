@@ -13,7 +13,7 @@ import (
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
 
-// BenchmarkHit is a session from memory, of one user and of many at once.
+// BenchmarkHit gets a cached session, of one user and of many concurrently.
 func BenchmarkHit(b *testing.B) {
 	srv := seamtest.NewServer(b)
 	cache := newCache(b, srv.Client(b), sessioncache.Config{})
@@ -43,7 +43,7 @@ func BenchmarkHit(b *testing.B) {
 	})
 }
 
-// BenchmarkGetOrCreate is what a hit saves, over loopback and so without a network.
+// BenchmarkGetOrCreate measures the request that a hit saves, over loopback.
 func BenchmarkGetOrCreate(b *testing.B) {
 	srv := seamtest.NewServer(b)
 	sessions := srv.Client(b).ClientSessions
@@ -55,8 +55,8 @@ func BenchmarkGetOrCreate(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory holds as many users as MaxUsers allows, after as many and after ten times as
-// many have come by, and reports the bytes that each of those held takes.
+// BenchmarkMemory reports the memory for each cached user after MaxUsers users, and after ten times
+// as many.
 func BenchmarkMemory(b *testing.B) {
 	const most = 20_000
 	for _, times := range []int{1, 10} {
@@ -76,7 +76,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// heap returns how many bytes are in use.
+// heap returns the size of the heap in bytes.
 func heap() float64 {
 	var stats runtime.MemStats
 	runtime.GC()

@@ -22,7 +22,7 @@ func Example() {
 
 func visit1000Pages() error {
 	ctx := context.Background()
-	srv, err := seamtest.Start() // stands for the real service
+	srv, err := seamtest.Start() // in place of Seam
 	if err != nil {
 		return err
 	}

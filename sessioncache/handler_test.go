@@ -23,7 +23,7 @@ import (
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
 
-// header is the cookie of this backend's sign-in, as it were.
+// header authenticates the user in these tests.
 const header = "X-User"
 
 func userOf(r *http.Request) (string, error) {
@@ -40,7 +40,7 @@ type page struct {
 	Error           string `json:"error"`
 }
 
-// visit is what a page does.
+// visit sends the request of a page.
 func visit(t *testing.T, handler http.Handler, method, body string, headers ...string) (*httptest.ResponseRecorder, page) {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), method, "https://example.com/seam/session", strings.NewReader(body))
@@ -65,24 +65,24 @@ func TestHandler(t *testing.T) {
 		status       int
 		asked        int // requests to Seam
 	}{
-		"a page":                         {"POST", ``, nil, 200, 1},
-		"a page of the same origin":      {"POST", ``, []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://example.com"}, 200, 1},
-		"an empty object":                {"POST", `{}`, nil, 200, 1},
-		"an older session was refused":   {"POST", `{"refused": "older"}`, nil, 200, 1},
-		"a page of another origin":       {"POST", ``, []string{"Sec-Fetch-Site", "cross-site"}, 403, 0},
-		"a page of a sister site":        {"POST", ``, []string{"Sec-Fetch-Site", "same-site"}, 403, 0},
-		"an old browser's other origin":  {"POST", ``, []string{"Origin", "https://example.org"}, 403, 0},
-		"GET":                            {"GET", ``, nil, 405, 0},
-		"HEAD":                           {"HEAD", ``, nil, 405, 0},
-		"OPTIONS":                        {"OPTIONS", ``, nil, 405, 0},
-		"nobody":                         {"POST", ``, []string{header, ""}, 401, 0},
-		"a blank user":                   {"POST", ``, []string{header, " "}, 401, 0},
-		"a user of whom nothing is sure": {"POST", ``, []string{header, "error"}, 401, 0},
-		"no JSON":                        {"POST", `refused`, nil, 400, 0},
-		"JSON of another kind":           {"POST", `{"refused": 1}`, nil, 400, 0},
-		"JSON and more":                  {"POST", `{} {}`, nil, 400, 0},
-		"an object and much more":        {"POST", `{}` + strings.Repeat(" ", 5000), nil, 400, 0},
-		"much JSON":                      {"POST", `{"refused": "` + strings.Repeat("x", 5000) + `"}`, nil, 400, 0},
+		"a page":                        {"POST", ``, nil, 200, 1},
+		"a page of the same origin":     {"POST", ``, []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://example.com"}, 200, 1},
+		"an empty object":               {"POST", `{}`, nil, 200, 1},
+		"an older session was refused":  {"POST", `{"refused": "older"}`, nil, 200, 1},
+		"a page of another origin":      {"POST", ``, []string{"Sec-Fetch-Site", "cross-site"}, 403, 0},
+		"a page of a sister site":       {"POST", ``, []string{"Sec-Fetch-Site", "same-site"}, 403, 0},
+		"an old browser's other origin": {"POST", ``, []string{"Origin", "https://example.org"}, 403, 0},
+		"GET":                           {"GET", ``, nil, 405, 0},
+		"HEAD":                          {"HEAD", ``, nil, 405, 0},
+		"OPTIONS":                       {"OPTIONS", ``, nil, 405, 0},
+		"no user":                       {"POST", ``, []string{header, ""}, 401, 0},
+		"a blank user":                  {"POST", ``, []string{header, " "}, 401, 0},
+		"a user with an error":          {"POST", ``, []string{header, "error"}, 401, 0},
+		"no JSON":                       {"POST", `refused`, nil, 400, 0},
+		"JSON of another kind":          {"POST", `{"refused": 1}`, nil, 400, 0},
+		"JSON and more":                 {"POST", `{} {}`, nil, 400, 0},
+		"an object and much more":       {"POST", `{}` + strings.Repeat(" ", 5000), nil, 400, 0},
+		"much JSON":                     {"POST", `{"refused": "` + strings.Repeat("x", 5000) + `"}`, nil, 400, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,8 +103,8 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// TestHandlerAfterRefusal gives the page another session, if Seam has really refused its own,
-// and asks once however many tabs the user has.
+// TestHandlerAfterRefusal checks that a page gets another session if Seam rejects its own, with
+// one request for several tabs.
 func TestHandlerAfterRefusal(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)
@@ -116,7 +116,7 @@ func TestHandlerAfterRefusal(t *testing.T) {
 	assert.Equal(t, first, again, "it is still valid")
 	require.NoError(t, client.ClientSessions.Revoke(t.Context(), first.ClientSessionID))
 	_, same := visit(t, handler, "POST", "")
-	assert.Equal(t, first, same, "the cache does not know")
+	assert.Equal(t, first, same, "the cache cannot detect the revocation")
 	before := len(srv.Requests())
 	for range 10 {
 		_, second := visit(t, handler, "POST", `{"refused": "`+first.ClientSessionID+`"}`)
@@ -127,7 +127,7 @@ func TestHandlerAfterRefusal(t *testing.T) {
 	assert.Len(t, srv.Requests(), before+1+10, "one for the new session, ten to check it")
 }
 
-// TestHandlerFailures tells pages and the log nothing that is secret.
+// TestHandlerFailures checks that responses and logs contain no secrets.
 //
 //nolint:paralleltest // it sets the default logger
 func TestHandlerFailures(t *testing.T) {
@@ -140,13 +140,13 @@ func TestHandlerFailures(t *testing.T) {
 		retryAfter string
 	}{
 		"Seam is out":              {seamtest.Fault{Status: 503}, 503, "5"},
-		"Seam says for how long":   {seamtest.Fault{Status: 503, Header: http.Header{"Retry-After": {"90"}}}, 503, "90"},
+		"Seam sends a Retry-After": {seamtest.Fault{Status: 503, Header: http.Header{"Retry-After": {"90"}}}, 503, "90"},
 		"Seam fails":               {seamtest.Fault{Status: 500}, 503, "5"},
 		"Seam cannot be reached":   {seamtest.Fault{Reset: true}, 503, "5"},
 		"Seam limits the rate":     {seamtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, 503, "7"},
-		"Seam says for ever":       {seamtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"99999999999999999999"}}}, 503, "9223372036"},
+		"a very long Retry-After":  {seamtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"99999999999999999999"}}}, 503, "9223372036"},
 		"the API key is not valid": {seamtest.Fault{Status: 401, Body: `{"error": {"type": "unauthorized", "message": "of ` + user + `"}}`}, 500, ""},
-		"the answer is useless":    {seamtest.Fault{Status: 200, Body: `{"client_session": {"token": "seam_cst1_secret"}}`}, 503, "5"},
+		"the response is invalid":  {seamtest.Fault{Status: 200, Body: `{"client_session": {"token": "seam_cst1_secret"}}`}, 503, "5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log.Reset()
@@ -168,7 +168,8 @@ func TestHandlerFailures(t *testing.T) {
 	}
 }
 
-// TestHandlerLog shows failures of Config.Params without the user, and a deadline of the backend.
+// TestHandlerLog checks that failures of Config.Params are logged without the user identifier key,
+// and that a request that exceeds its deadline is logged.
 //
 //nolint:paralleltest // it sets the default logger
 func TestHandlerLog(t *testing.T) {

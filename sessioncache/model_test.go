@@ -10,7 +10,7 @@ import (
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
 
-// TestModel compares the cache with a simple map in 10,000 random steps.
+// TestModel compares the cache with a map in 10,000 random steps.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,11 +2,6 @@ package sessioncache_test
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net/http"
-	"path"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,12 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/seamtest"
 	"github.com/seam-go/seam/sessioncache"
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
 
-// TestRenewal replaces a session that has less than RefreshBefore left, and no other one.
+// TestRenewal checks when a session is renewed.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -59,8 +53,8 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// TestSessionThatSomebodyElseMade is replaced at once if it has little left.
-func TestSessionThatSomebodyElseMade(t *testing.T) {
+// TestExistingSession checks that a session from Seam that expires soon is renewed at once.
+func TestExistingSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := &cachetest.Seam{}
@@ -73,13 +67,14 @@ func TestSessionThatSomebodyElseMade(t *testing.T) {
 	})
 }
 
-// TestNoLongerLife from Seam costs one renewal, and not one for each call.
+// TestNoLongerLife has a Seam that creates only sessions that expire soon. Such a session is not
+// renewed by each call.
 func TestNoLongerLife(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := &cachetest.Seam{}
 		srv.Add(user, 24*time.Hour, 2*time.Minute)
-		srv.Set(0, 2*time.Minute) // of 5 that are wanted
+		srv.Set(0, 2*time.Minute) // less than RefreshBefore
 		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour, RefreshBefore: 5 * time.Minute})
 		for range 600 {
 			get(t, srv, cache)
@@ -90,70 +85,8 @@ func TestNoLongerLife(t *testing.T) {
 	})
 }
 
-// scripted is a Seam that answers each get_or_create with a session of its own, without saying
-// when it was created.
-func scripted(t *testing.T, expiresAt string) (client *seam.Client, requests map[string]int) {
-	t.Helper()
-	requests = map[string]int{}
-	client, err := seam.NewClient(seam.WithAPIKey("seam_key"), seam.WithHTTPClient(&http.Client{
-		Transport: transport(func(req *http.Request) (*http.Response, error) {
-			requests[path.Base(req.URL.Path)]++
-			body := `{"ok": true}`
-			if path.Base(req.URL.Path) == "get_or_create" {
-				body = fmt.Sprintf(`{"client_session": {"client_session_id": "%d", "token": "seam_cst1_token", "user_identifier_key": %q%s}}`,
-					requests["get_or_create"], user, expiresAt)
-			}
-			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
-		}),
-	}))
-	require.NoError(t, err)
-	return client, requests
-}
-
-// TestNoEnd is a session without an expiry.
-func TestNoEnd(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client, requests := scripted(t, "")
-		cache := newCache(t, client, sessioncache.Config{})
-		for range 47 {
-			_, err := cache.Session(t.Context(), user)
-			require.NoError(t, err)
-			time.Sleep(time.Hour)
-		}
-		assert.Equal(t, 2, requests["get_or_create"])
-	})
-}
-
-// TestAbsentListsStayNil checks that a cached session encodes as the session from Seam does.
-func TestAbsentListsStayNil(t *testing.T) {
-	t.Parallel()
-	client, _ := scripted(t, "")
-	want, err := client.ClientSessions.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: user})
-	require.NoError(t, err)
-	got, err := newCache(t, client, sessioncache.Config{}).Session(t.Context(), user)
-	require.NoError(t, err)
-	got.ClientSessionID = want.ClientSessionID
-	assert.Equal(t, want, got)
-}
-
-// TestNoLongerLifeOfUnknownAge costs one renewal as well.
-func TestNoLongerLifeOfUnknownAge(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client, requests := scripted(t, `, "expires_at": "`+time.Now().Add(2*time.Minute).Format(time.RFC3339)+`"`)
-		cache := newCache(t, client, sessioncache.Config{})
-		for range 119 {
-			_, err := cache.Session(t.Context(), user)
-			require.NoError(t, err)
-			time.Sleep(time.Second)
-		}
-		assert.Equal(t, map[string]int{"get_or_create": 2, "revoke": 1}, requests)
-	})
-}
-
-// TestTwoProcessesRenewOneSession, the second a while after the first: one new session
-// survives, and both serve it.
+// TestTwoProcessesRenewOneSession starts the second renewal some time after the first. Both
+// processes get the same new session.
 func TestTwoProcessesRenewOneSession(t *testing.T) {
 	t.Parallel()
 	for _, later := range []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond} {
@@ -185,90 +118,7 @@ func TestTwoProcessesRenewOneSession(t *testing.T) {
 	}
 }
 
-// TestClocksApart has a Seam whose clock is minutes ahead or behind. No token is served that
-// has expired there, and new sessions live for their full Lifetime once the cache knows.
-func TestClocksApart(t *testing.T) {
-	t.Parallel()
-	for _, ahead := range []time.Duration{-30 * time.Minute, -3 * time.Minute, 3 * time.Minute, 30 * time.Minute} {
-		for _, lifetime := range []time.Duration{20 * time.Minute, 24 * time.Hour} {
-			t.Run(ahead.String()+" "+lifetime.String(), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					srv := &cachetest.Seam{}
-					srv.Set(ahead, 0)
-					cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: lifetime})
-					steps := 3 * 24 * 60
-					for range steps {
-						session, err := cache.Session(t.Context(), user)
-						require.NoError(t, err)
-						require.True(t, srv.Valid(session.Token))
-						time.Sleep(time.Minute)
-					}
-					session := get(t, srv, cache)
-					assert.InDelta(t, lifetime.Seconds(), session.ExpiresAt.Sub(session.CreatedAt).Seconds(), 3)
-					renewals := time.Duration(steps) * time.Minute / (lifetime * 8 / 10)
-					assert.LessOrEqual(t, cache.Stats().Fetches, uint64(renewals)+3)
-				})
-			})
-		}
-	}
-}
-
-// TestClockAheadWithoutADate is known from when a session was created.
-func TestClockAheadWithoutADate(t *testing.T) {
-	t.Parallel()
-	srv := seamtest.NewServer(t)
-	srv.Advance(30 * time.Minute)
-	client := srv.Client(t)
-	cache := newCache(t, client, sessioncache.Config{Lifetime: 20 * time.Minute})
-	session, err := cache.Session(t.Context(), user)
-	require.NoError(t, err)
-	_, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(session.Token))
-	require.NoError(t, err)
-}
-
-// TestSlowResponse has a first response whose body takes 25 seconds. That does not extend the life of its
-// session when it cannot be renewed.
-func TestSlowResponse(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		srv := &cachetest.Seam{}
-		isFirst := true
-		client := srv.Client(t, seam.WithHTTPClient(&http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
-			resp, err := srv.RoundTrip(req)
-			if isFirst {
-				time.Sleep(25 * time.Second)
-			}
-			isFirst = false
-			return resp, err
-		})}))
-		cache := newCache(t, client, sessioncache.Config{Lifetime: time.Hour})
-		end := get(t, srv, cache).ExpiresAt
-		srv.Break(true)
-		for time.Now().Before(end.Add(time.Minute)) {
-			if session, err := cache.Session(t.Context(), user); err == nil {
-				require.True(t, srv.Valid(session.Token))
-			}
-			time.Sleep(time.Second)
-		}
-	})
-}
-
-// TestBornExpired is an error, as such a token is of no use, and costs no endless requests.
-func TestBornExpired(t *testing.T) {
-	t.Parallel()
-	srv := &cachetest.Seam{}
-	cache := newCache(t, srv.Client(t), sessioncache.Config{
-		Params: func(context.Context, string) (seam.ClientSessionGetOrCreateParams, error) {
-			return seam.ClientSessionGetOrCreateParams{ExpiresAt: time.Now().Add(-time.Hour)}, nil
-		},
-	})
-	_, err := cache.Session(t.Context(), user)
-	require.ErrorContains(t, err, "returned a client session that has expired; check Config.Lifetime")
-	assert.LessOrEqual(t, srv.Requests(""), 3)
-}
-
-// TestRenewalThatFails leaves the old session in use while it lives.
+// TestRenewalThatFails checks that the old session is returned until it expires.
 func TestRenewalThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -286,13 +136,13 @@ func TestRenewalThatFails(t *testing.T) {
 		assert.InDelta(t, 10, tries, 1, "one each 30 seconds")
 		assert.Equal(t, uint64(tries), cache.Stats().Errors)
 		_, err := cache.Session(t.Context(), user)
-		require.ErrorIs(t, err, cachetest.ErrBroken, "its life has ended")
+		require.ErrorIs(t, err, cachetest.ErrBroken, "it has expired")
 		srv.Break(false)
 		get(t, srv, cache)
 	})
 }
 
-// TestRenewalWithoutParams returns the old session if Config.Params fails or hangs.
+// TestRenewalWithoutParams checks that the old session is returned if Config.Params fails or hangs.
 func TestRenewalWithoutParams(t *testing.T) {
 	t.Parallel()
 	for name, wait := range map[string]time.Duration{"failing": 0, "hanging": 10 * time.Second} {
@@ -325,7 +175,8 @@ func TestRenewalWithoutParams(t *testing.T) {
 	}
 }
 
-// TestRenewalOfAnEndedSession that another process has ended does not serve it again.
+// TestRenewalOfAnEndedSession checks that a session that another process deleted during the
+// renewal is not returned.
 func TestRenewalOfAnEndedSession(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -344,8 +195,8 @@ func TestRenewalOfAnEndedSession(t *testing.T) {
 	get(t, srv, cache)
 }
 
-// TestRenewalThatHangs at each of its requests: the old session is served after 10 seconds,
-// unless it is revoked by then.
+// TestRenewalThatHangs has each request of a renewal hang. The old session is returned after 10
+// seconds, unless it is revoked.
 func TestRenewalThatHangs(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -368,7 +219,7 @@ func TestRenewalThatHangs(t *testing.T) {
 				srv.Before = func(path string) error {
 					srv.Hang.Store(path == tt.path)
 					if revoked && !tt.old {
-						time.Sleep(20 * time.Second) // longer than it takes with an old session
+						time.Sleep(20 * time.Second) // longer than renewTimeout
 					}
 					revoked = revoked || path == "revoke"
 					return nil
@@ -382,7 +233,7 @@ func TestRenewalThatHangs(t *testing.T) {
 	}
 }
 
-// TestRenewalThatFailsHalfway at each of its requests.
+// TestRenewalThatFailsHalfway has each request of a renewal fail.
 func TestRenewalThatFailsHalfway(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -391,12 +242,12 @@ func TestRenewalThatFailsHalfway(t *testing.T) {
 		effect bool // whether it takes effect
 		served string
 	}{
-		"the revoke":                        {"revoke", 1, false, "old"},
-		"the revoke, its answer lost":       {"revoke", 1, true, "new"},
-		"get_or_create":                     {"get_or_create", 2, false, ""},
-		"get_or_create, its answer lost":    {"get_or_create", 2, true, ""},
-		"the request for the old session":   {"get_or_create", 1, false, ""},
-		"… with its answer lost on the way": {"get_or_create", 1, true, ""},
+		"the revoke":                      {"revoke", 1, false, "old"},
+		"the revoke, response lost":       {"revoke", 1, true, "new"},
+		"get_or_create":                   {"get_or_create", 2, false, ""},
+		"get_or_create, response lost":    {"get_or_create", 2, true, ""},
+		"the request for the old session": {"get_or_create", 1, false, ""},
+		"the same, response lost":         {"get_or_create", 1, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -433,8 +284,8 @@ func TestRenewalThatFailsHalfway(t *testing.T) {
 	}
 }
 
-// TestEndedWhileRenewed ends a session while the cache is about to renew it, in vain. The old
-// one does not come back.
+// TestEndedWhileRenewed ends a session during a renewal that fails. The old session is not
+// returned again.
 func TestEndedWhileRenewed(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -478,7 +329,7 @@ func TestEndedWhileRenewed(t *testing.T) {
 	}
 }
 
-// TestRenewalIsShared by all who wait.
+// TestRenewalIsShared checks that concurrent calls share a renewal.
 func TestRenewalIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

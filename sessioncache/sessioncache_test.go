@@ -2,7 +2,6 @@ package sessioncache_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -35,7 +34,7 @@ func newCache(tb testing.TB, client *seam.Client, config sessioncache.Config) *s
 	return cache
 }
 
-// get returns a session that must be good at Seam.
+// get returns a session. It fails the test if Seam rejects the token.
 func get(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) *seam.ClientSession {
 	t.Helper()
 	session, err := cache.Session(t.Context(), user)
@@ -45,7 +44,7 @@ func get(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) *seam.Cli
 	return session
 }
 
-// transport is a func that answers requests.
+// transport is a function that implements [http.RoundTripper].
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -54,50 +53,6 @@ func deletedEvent(clientSessionID string) webhook.Event {
 	return webhook.Event{
 		EventType:            webhook.EventTypeClientSessionDeleted,
 		ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: clientSessionID},
-	}
-}
-
-func TestNewRejects(t *testing.T) {
-	t.Parallel()
-	client := new(cachetest.Seam).Client(t)
-	withToken, err := seam.NewClient(seam.WithClientSessionToken("seam_cst1_token"))
-	require.NoError(t, err)
-	for name, tt := range map[string]struct {
-		client *seam.Client
-		config sessioncache.Config
-		says   string
-	}{
-		"no client":                          {nil, sessioncache.Config{}, "the client is nil; create one with seam.NewClient"},
-		"a zero client":                      {&seam.Client{}, sessioncache.Config{}, "the client is nil; create one with seam.NewClient"},
-		"a client session token":             {withToken, sessioncache.Config{}, "use an API key"},
-		"a negative Lifetime":                {client, sessioncache.Config{Lifetime: -1}, "Lifetime is negative"},
-		"a negative RefreshBefore":           {client, sessioncache.Config{RefreshBefore: -1}, "RefreshBefore is negative"},
-		"a negative MaxUsers":                {client, sessioncache.Config{MaxUsers: -1}, "MaxUsers is negative"},
-		"MaxUsers of a Store":                {client, sessioncache.Config{MaxUsers: 1, Store: brokenStore{}}, "omit one of them"},
-		"a Lifetime as short as the margin":  {client, sessioncache.Config{Lifetime: time.Minute, RefreshBefore: time.Minute}, "use a longer Lifetime"},
-		"a Lifetime shorter than the margin": {client, sessioncache.Config{Lifetime: time.Second, RefreshBefore: time.Minute}, "use a longer Lifetime"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cache, err := sessioncache.New(tt.client, tt.config)
-			require.ErrorIs(t, err, seam.ErrInvalidParams)
-			assert.Regexp(t, "^sessioncache: New: .*"+tt.says, err.Error())
-			assert.Nil(t, cache)
-		})
-	}
-}
-
-// TestNewAccepts each credential that can make sessions, and sends nothing.
-func TestNewAccepts(t *testing.T) {
-	t.Parallel()
-	for _, credential := range []seam.Option{
-		seam.WithAPIKey("seam_key"), seam.WithPersonalAccessToken("seam_at1_token", "workspace"), seam.WithPublishableKey("seam_pk1_key"),
-	} {
-		srv := &cachetest.Seam{}
-		client := srv.Client(t, credential)
-		_, err := sessioncache.New(client, sessioncache.Config{})
-		require.NoError(t, err)
-		assert.Zero(t, srv.Requests(""))
 	}
 }
 
@@ -115,7 +70,7 @@ func TestBlankUsersAreRejected(t *testing.T) {
 	assert.Zero(t, cache.Stats())
 }
 
-// TestManyCallersShareOneFetch of each user.
+// TestManyCallersShareOneFetch checks that 10,000 callers for 100 users send 100 requests.
 func TestManyCallersShareOneFetch(t *testing.T) {
 	t.Parallel()
 	const callers, users = 10_000, 100
@@ -149,8 +104,8 @@ func TestManyCallersShareOneFetch(t *testing.T) {
 	assert.Equal(t, sessioncache.Stats{Hits: users, Misses: callers, Fetches: users}, cache.Stats())
 }
 
-// TestCallerThatGivesUp ends neither the fetch nor the wait of another, whether it began the
-// fetch or joined it.
+// TestCallerThatGivesUp checks that a caller whose context ends does not end the fetch for
+// another caller.
 func TestCallerThatGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]bool{"the first": true, "the second": false} {
@@ -184,8 +139,8 @@ func TestCallerThatGivesUp(t *testing.T) {
 	}
 }
 
-// TestFetchThatNobodyWaitsFor ends, and what it got is kept.
-func TestFetchThatNobodyWaitsFor(t *testing.T) {
+// TestAbandonedFetch checks that a session is cached even if its caller has given up.
+func TestAbandonedFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := &cachetest.Seam{}
@@ -201,7 +156,7 @@ func TestFetchThatNobodyWaitsFor(t *testing.T) {
 	})
 }
 
-// TestFetchIsBounded also where Seam never answers: all goroutines end with the bubble.
+// TestFetchIsBounded checks that a fetch ends after a minute if Seam does not respond.
 func TestFetchIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -216,7 +171,8 @@ func TestFetchIsBounded(t *testing.T) {
 	})
 }
 
-// TestEndedContext gets what is in the cache, and begins no fetch.
+// TestEndedContext checks that a call whose context has ended returns a cached session but starts
+// no fetch.
 func TestEndedContext(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -246,7 +202,7 @@ func TestErrorsAreNotCached(t *testing.T) {
 	assert.Equal(t, sessioncache.Stats{Misses: 3, Fetches: 3, Errors: 2}, cache.Stats())
 }
 
-// endings are the ways in which a cache learns that a user's session is of no use any more.
+// endings are the ways to end the session of a user.
 var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache){
 	"SignOut": func(t *testing.T, _ *cachetest.Seam, cache *sessioncache.Cache) {
 		t.Helper()
@@ -265,7 +221,8 @@ var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessionc
 	},
 }
 
-// TestEndedSession is not served from the cache any more, and the user can come back.
+// TestEndedSession checks that an ended session is not returned again, and that the user can get
+// another one.
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -283,8 +240,8 @@ func TestEndedSession(t *testing.T) {
 	}
 }
 
-// TestEndedWhileFetched ends a session when it is on its way to the cache. Neither those who
-// wait for it nor those who come later get it.
+// TestEndedWhileFetched ends a session after Seam has sent it and before the cache receives it.
+// Neither waiting nor later callers get it.
 func TestEndedWhileFetched(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -323,7 +280,8 @@ func TestEndedWhileFetched(t *testing.T) {
 	}
 }
 
-// TestDeletedSessionThatSeamKeeps is not served, and does not have the cache ask for ever.
+// TestDeletedSessionThatSeamKeeps has a Seam that returns a deleted session. It is not returned to
+// the caller, and the number of requests is limited.
 func TestDeletedSessionThatSeamKeeps(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -346,7 +304,7 @@ func TestOtherEventsAreIgnored(t *testing.T) {
 	assert.Equal(t, 1, srv.Requests(""))
 }
 
-// TestSignOutThatFails forgets the user nevertheless, and says so.
+// TestSignOutThatFails checks that a failed sign-out removes the session and returns an error.
 func TestSignOutThatFails(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -358,7 +316,7 @@ func TestSignOutThatFails(t *testing.T) {
 	require.ErrorIs(t, err, cachetest.ErrBroken)
 }
 
-// TestCallersOwnTheirSession changes all of a session, whether it has few IDs or many.
+// TestCallersOwnTheirSession modifies all fields of returned sessions, with few and many IDs.
 func TestCallersOwnTheirSession(t *testing.T) {
 	t.Parallel()
 	for _, ids := range [][]string{nil, {}, {"a"}, {"a", "b"}, {"a", "b", "c", "d", "e", "f"}} {
@@ -376,7 +334,7 @@ func TestCallersOwnTheirSession(t *testing.T) {
 			got, err := cache.Session(t.Context(), user)
 			require.NoError(t, err)
 			require.Equal(t, want, got)
-			for _, list := range []*[]string{&got.ConnectWebviewIDs, &got.ConnectedAccountIDs, &got.UserIdentityIDs} { //nolint:staticcheck // it is part of what may be changed
+			for _, list := range []*[]string{&got.ConnectWebviewIDs, &got.ConnectedAccountIDs, &got.UserIdentityIDs} { //nolint:staticcheck // deprecated, but it may be modified
 				lists := append(*list, "more")
 				for i := range *list {
 					(*list)[i] = "changed"
@@ -389,7 +347,7 @@ func TestCallersOwnTheirSession(t *testing.T) {
 	}
 }
 
-// TestAppendToOneList does not change another list of the same session.
+// TestAppendToOneList checks that appending to one list of a session does not change another.
 func TestAppendToOneList(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -400,94 +358,9 @@ func TestAppendToOneList(t *testing.T) {
 	assert.Equal(t, want, session.ConnectedAccountIDs)
 }
 
-// TestMaxUsers drops the sessions of some users, and counts them.
-func TestMaxUsers(t *testing.T) {
-	t.Parallel()
-	const most, users = 100, 1000
-	srv := &cachetest.Seam{}
-	cache := newCache(t, srv.Client(t), sessioncache.Config{MaxUsers: most})
-	for i := range users {
-		_, err := cache.Session(t.Context(), fmt.Sprint("user_", i))
-		require.NoError(t, err)
-	}
-	require.Eventually(t, func() bool { return cache.Stats().Evictions == users-most }, 10*time.Second, time.Millisecond)
-	for i := range users {
-		_, err := cache.Session(t.Context(), fmt.Sprint("user_", i))
-		require.NoError(t, err)
-	}
-	assert.LessOrEqual(t, cache.Stats().Hits, uint64(most))
-}
-
-// TestParams decides what a new session can access.
-func TestParams(t *testing.T) {
-	t.Parallel()
-	errParams := errors.New("no such user")
-	for name, tt := range map[string]struct {
-		params func() (seam.ClientSessionGetOrCreateParams, error)
-		err    string
-		is     error
-	}{
-		"that fail": {func() (seam.ClientSessionGetOrCreateParams, error) {
-			return seam.ClientSessionGetOrCreateParams{}, errParams
-		}, "no such user", errParams},
-		"of another user": {func() (seam.ClientSessionGetOrCreateParams, error) {
-			return seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "another"}, nil
-		}, "another user; omit it", seam.ErrInvalidParams},
-		"that panic":        {func() (seam.ClientSessionGetOrCreateParams, error) { panic("out of order") }, "panic: out of order", nil},
-		"that end the call": {func() (seam.ClientSessionGetOrCreateParams, error) { runtime.Goexit(); panic("unreachable") }, "the fetch called runtime.Goexit; return an error", nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			srv := &cachetest.Seam{}
-			broken := true
-			cache := newCache(t, srv.Client(t), sessioncache.Config{
-				Params: func(_ context.Context, key string) (seam.ClientSessionGetOrCreateParams, error) {
-					assert.Equal(t, user, key)
-					if broken {
-						return tt.params()
-					}
-					return seam.ClientSessionGetOrCreateParams{UserIdentifierKey: user}, nil
-				},
-			})
-			_, err := cache.Session(t.Context(), user)
-			require.ErrorContains(t, err, tt.err)
-			if tt.is != nil {
-				require.ErrorIs(t, err, tt.is)
-			}
-			assert.Zero(t, srv.Requests(""))
-			broken = false
-			get(t, srv, cache)
-		})
-	}
-}
-
-// brokenStore is a store that fails, as one over a network may.
-type brokenStore struct{}
-
-var errStore = errors.New("store is out of reach")
-
-func (brokenStore) Get(context.Context, string) (*sessioncache.Entry, error) { return nil, errStore }
-func (brokenStore) Load(ctx context.Context, _ string, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
-	return fetch(ctx, nil)
-}
-func (brokenStore) Delete(context.Context, string) error        { return errStore }
-func (brokenStore) DeleteSession(context.Context, string) error { return errStore }
-
-// TestStoreThatFails leaves the way to Seam open, and is counted.
-func TestStoreThatFails(t *testing.T) {
-	t.Parallel()
-	srv := &cachetest.Seam{}
-	cache := newCache(t, srv.Client(t), sessioncache.Config{Store: brokenStore{}})
-	id := get(t, srv, cache).ClientSessionID
-	require.ErrorIs(t, cache.SignOut(t.Context(), user), errStore)
-	assert.Empty(t, srv.Alive(user), "the sessions are revoked")
-	require.ErrorIs(t, cache.HandleEvent(t.Context(), deletedEvent(id)), errStore)
-	assert.Equal(t, sessioncache.Stats{Misses: 1, Fetches: 1, StoreErrors: 3}, cache.Stats())
-}
-
-// TestCostOfAHit is one allocation, for what the caller may change.
+// TestCostOfAHit checks that a hit allocates once, for the copy that the caller may modify.
 //
-//nolint:paralleltest // what other tests allocate would count
+//nolint:paralleltest // allocations of other tests would be counted
 func TestCostOfAHit(t *testing.T) {
 	srv := &cachetest.Seam{}
 	cache := newCache(t, srv.Client(t), sessioncache.Config{})

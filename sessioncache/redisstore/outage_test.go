@@ -16,10 +16,10 @@ import (
 	"github.com/seam-go/seam/sessioncache/redisstore"
 )
 
-// bound is much more than any call may wait for Redis, on a machine that is busy.
+// bound is a limit for any wait for Redis that a slow machine does not exceed.
 const bound = 30 * time.Second
 
-// outages are ways in which Redis stops to work, with the way back.
+// outages are failures of Redis. Each returns a function that ends it.
 var outages = map[string]func(tb testing.TB, redis *redis) (end func()){
 	"killed": func(tb testing.TB, redis *redis) func() {
 		tb.Helper()
@@ -32,8 +32,8 @@ var outages = map[string]func(tb testing.TB, redis *redis) (end func()){
 	},
 }
 
-// TestOutage of Redis: sign-ins go on after a bounded wait, straight to Seam. A sign-out fails
-// aloud. When Redis is back, it is used again.
+// TestOutage checks that sessions come from Seam after a limited wait if Redis fails, that a
+// sign-out returns an error, and that Redis is used again when it is back.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	for name, begin := range outages {
@@ -59,7 +59,7 @@ func TestOutage(t *testing.T) {
 			before := time.Now()
 			require.ErrorContains(t, caches[0].SignOut(t.Context(), user), "redisstore: ")
 			t.Logf("a sign-out failed after %v", time.Since(before))
-			assert.Empty(t, srv.Alive(user), "it revokes nevertheless")
+			assert.Empty(t, srv.Alive(user), "the sessions are revoked")
 			assert.Less(t, time.Since(before), bound)
 			for _, cache := range caches {
 				assert.NotZero(t, cache.Stats().StoreErrors)
@@ -86,7 +86,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// TestOutageWhileFetched leaves those who wait with what was fetched.
+// TestOutageWhileFetched has Redis fail during a fetch. The callers get the session.
 func TestOutageWhileFetched(t *testing.T) {
 	t.Parallel()
 	for name, begin := range outages {
@@ -119,7 +119,8 @@ func TestOutageWhileFetched(t *testing.T) {
 	}
 }
 
-// TestSignOutDuringOutage while the session is on its way: it is not served afterwards.
+// TestSignOutDuringOutage signs out during a fetch while Redis is down. The session is not
+// returned.
 func TestSignOutDuringOutage(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
@@ -151,8 +152,7 @@ func TestSignOutDuringOutage(t *testing.T) {
 	redis.run(t)
 }
 
-// TestSignOutReachesAll measures how long after a sign-out another process still has the
-// session.
+// TestSignOutReachesAll measures the delay until a sign-out has reached all processes.
 func TestSignOutReachesAll(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}

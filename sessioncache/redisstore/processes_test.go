@@ -20,7 +20,7 @@ import (
 	"github.com/seam-go/seam/sessioncache/redisstore"
 )
 
-// addrVariable has the address of Redis for a process that TestProcesses starts.
+// addrVariable is the variable with the address of Redis for the processes of TestProcesses.
 const addrVariable = "REDISSTORE_TEST_ADDR"
 
 const users, signIns = 1000, 10_000 // of each process
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// work is what each process does: sign users in, many at once, and print its counts.
+// work gets sessions concurrently and prints the Stats. Each process of TestProcesses runs it.
 func work(addr string) error {
 	store, err := redisstore.New(rueidis.ClientOption{InitAddress: []string{addr}, ConnWriteTimeout: patient}, key)
 	if err != nil {
@@ -76,7 +76,7 @@ func work(addr string) error {
 	return json.NewEncoder(os.Stdout).Encode(cache.Stats())
 }
 
-// TestProcesses has three processes sign in the same 1,000 users, 10,000 times each.
+// TestProcesses has three processes get the sessions of the same 1,000 users 10,000 times each.
 func TestProcesses(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), seamtest.NewServer(t)
@@ -103,7 +103,7 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// BenchmarkHit is a session that this process has in memory.
+// BenchmarkHit gets a session from memory.
 func BenchmarkHit(b *testing.B) {
 	redis, srv := newRedis(b), seamtest.NewServer(b)
 	cache, err := sessioncache.New(srv.Client(b), sessioncache.Config{Store: redis.store(b, key, patient)})

@@ -22,14 +22,14 @@ const user = "jane_doe"
 
 var key = []byte("0123456789abcdef0123456789abcdef")
 
-// redis is a redis-server on this machine's loopback.
+// redis is a redis-server on loopback.
 type redis struct {
 	addr   string
 	folder string
 	server *exec.Cmd
 }
 
-// newRedis starts a server that stops with the test.
+// newRedis starts a server and stops it at the end of the test.
 func newRedis(tb testing.TB) *redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -48,7 +48,7 @@ func newRedis(tb testing.TB) *redis {
 	return r
 }
 
-// run starts the server, and returns when it answers.
+// run starts the server and waits until it responds.
 func (r *redis) run(tb testing.TB) {
 	tb.Helper()
 	host, port, err := net.SplitHostPort(r.addr)
@@ -62,28 +62,28 @@ func (r *redis) run(tb testing.TB) {
 			return false
 		}
 		defer func() { _ = conn.Close() }()
-		answer := make([]byte, 5)
+		response := make([]byte, 5)
 		_, err = fmt.Fprint(conn, "PING\r\n")
-		_, readErr := conn.Read(answer)
-		return err == nil && readErr == nil && string(answer) == "+PONG"
+		_, readErr := conn.Read(response)
+		return err == nil && readErr == nil && string(response) == "+PONG"
 	}, time.Minute, 10*time.Millisecond)
 }
 
-// kill ends the server as a crash does.
+// kill kills the server.
 func (r *redis) kill(tb testing.TB) {
 	tb.Helper()
 	require.NoError(tb, r.server.Process.Kill())
 	_ = r.server.Wait() // it was killed
 }
 
-// hang stops the server from answering, without closing its connections, until the func is called.
+// hang suspends the server, which keeps its connections, until the returned function is called.
 func (r *redis) hang(tb testing.TB) (goOn func()) {
 	tb.Helper()
 	require.NoError(tb, r.server.Process.Signal(syscall.SIGSTOP))
 	return func() { require.NoError(tb, r.server.Process.Signal(syscall.SIGCONT)) }
 }
 
-// client returns a client of the test's own.
+// client returns a client for the test.
 func (r *redis) client(tb testing.TB) rueidis.Client {
 	tb.Helper()
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{r.addr}, DisableCache: true})
@@ -92,10 +92,10 @@ func (r *redis) client(tb testing.TB) rueidis.Client {
 	return client
 }
 
-// patient is how long a test waits for a Redis that works, on a machine that is busy.
+// patient is a timeout for requests to Redis that a slow machine does not exceed.
 const patient = time.Minute
 
-// store returns a store as another process has one.
+// store returns a new store.
 func (r *redis) store(tb testing.TB, key []byte, timeout time.Duration) *redisstore.Store {
 	tb.Helper()
 	store, err := redisstore.New(rueidis.ClientOption{InitAddress: []string{r.addr}, ConnWriteTimeout: timeout}, key)
@@ -104,7 +104,7 @@ func (r *redis) store(tb testing.TB, key []byte, timeout time.Duration) *redisst
 	return store
 }
 
-// caches returns n caches, each as in a process of its own.
+// caches returns n caches, each with its own store, as in n processes.
 func (r *redis) caches(tb testing.TB, srv *cachetest.Seam, n int, timeout time.Duration, config sessioncache.Config) []*sessioncache.Cache {
 	tb.Helper()
 	caches := make([]*sessioncache.Cache, n)

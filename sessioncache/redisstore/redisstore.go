@@ -27,6 +27,10 @@
 // cached: a process that cannot reach Redis would miss a sign-out in another one. Redis is tried
 // again after 5 seconds. If Redis fails during a fetch, that fetch may take some seconds longer.
 //
+// A process detects within 5 seconds that Redis no longer responds. Until then it may return a
+// session from its memory that another process deleted. If a process crashes during a fetch, the
+// others wait for that user's session for up to 10 seconds.
+//
 // If [sessioncache.Cache.SignOut] or Forget cannot delete a session from Redis, they return an
 // error. Call them again, because Redis may still have the session when it is back.
 //
@@ -88,7 +92,8 @@ type Store struct {
 // New returns an error if option or key is invalid, or if the server cannot be reached or has no
 // client-side caching. It sets up client-side caching over one connection to the primary, so
 // DisableCache, AlwaysRESP2, OnInvalidations, ClientTrackingOptions, PipelineMultiplex,
-// DisableAutoPipelining, SendToReplicas and ReplicaOnly must not be set. It disables retries.
+// DisableAutoPipelining, SendToReplicas and ReplicaOnly must not be set, and
+// Dialer.KeepAlive must not be negative. It disables retries.
 // ConnWriteTimeout bounds each request to Redis. The default is one second.
 func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 	sealer, err := newSealer(key)
@@ -108,6 +113,9 @@ func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 		if set {
 			return nil, fmt.Errorf("redisstore: New: ClientOption.%s is set; omit it, because the store sets up client-side caching", name)
 		}
+	}
+	if option.Dialer.KeepAlive < 0 {
+		return nil, errors.New("redisstore: New: ClientOption.Dialer.KeepAlive is negative; omit it, because it detects lost connections")
 	}
 	// One connection, because delete relies on the order of responses and invalidations. The
 	// default is several, chosen at random.

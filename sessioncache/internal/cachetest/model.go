@@ -14,27 +14,27 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-// Model is a random comparison of caches that share a store with a simple map.
+// Model compares caches that share a store with a map, in random steps.
 type Model struct {
 	Seed   uint64
 	Steps  int
 	Seam   *Seam
 	Caches []*sessioncache.Cache
-	// RefreshBefore is that of the caches.
+	// RefreshBefore is the RefreshBefore of the caches.
 	RefreshBefore time.Duration
-	// Sleep lets time pass for caches and store, if it is not nil.
+	// Sleep, if not nil, advances the time of the caches and the store.
 	Sleep func(time.Duration)
-	// Settle, if it is not nil, returns when all caches know that a user's session is gone.
+	// Settle, if not nil, waits until no cache has a session of the user.
 	Settle func(userIdentifierKey string)
 
 	rand   *rand.Rand
 	cached map[string]*seam.ClientSession
-	renew  map[string]time.Time // when a cached session is to be renewed
-	dead   map[string]bool      // IDs of sessions that the caches know to be dead
+	renew  map[string]time.Time // when to renew the cached session of a user
+	dead   map[string]bool      // IDs of sessions that were ended through a cache
 	broken bool
 }
 
-// Run takes the steps. A failure names the seed and the step.
+// Run runs the steps. A failure reports the seed and the step.
 func (m *Model) Run(t *testing.T) {
 	t.Helper()
 	t.Logf("seed %d", m.Seed)
@@ -80,7 +80,7 @@ func (m *Model) step(t *testing.T, user string, cache *sessioncache.Cache) (what
 		m.forget(user)
 		return "HandleEvent", err
 	case n < 91 && cached != nil:
-		m.Seam.Revoke(cached.ClientSessionID) // by another program: no cache knows
+		m.Seam.Revoke(cached.ClientSessionID) // by another program
 	case n < 94:
 		m.broken = !m.broken
 		m.Seam.Break(m.broken)
@@ -135,7 +135,7 @@ func same(want, got *seam.ClientSession, err error) error {
 	return nil
 }
 
-// learn checks a session that has just been fetched, and remembers it.
+// learn checks a session that was fetched and adds it to the map.
 func (m *Model) learn(user string, session *seam.ClientSession, err error) error {
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (m *Model) learn(user string, session *seam.ClientSession, err error) error
 	return nil
 }
 
-// sessions asks all caches at once, and wants one and the same answer.
+// sessions calls all caches concurrently and checks that all return the same session.
 func (m *Model) sessions(t *testing.T, user string) error {
 	t.Helper()
 	got, errs := make([]*seam.ClientSession, 4*len(m.Caches)), make([]error, 4*len(m.Caches))

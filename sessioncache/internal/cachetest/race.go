@@ -13,9 +13,9 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-// Race uses caches that share a store, each from several goroutines at once. What a cache was
-// told has ended, by SignOut or HandleEvent, it must not return to a call that begins after
-// that, and neither may it return the session of another user or an error.
+// Race calls caches that share a store from several goroutines. A cache must not return a session
+// to a call that begins after SignOut or HandleEvent has ended that session. It must not return
+// the session of another user or an error.
 func Race(t *testing.T, srv *Seam, caches []*sessioncache.Cache) {
 	t.Helper()
 	const users, workers, steps = 3, 6, 400
@@ -43,7 +43,7 @@ func Race(t *testing.T, srv *Seam, caches []*sessioncache.Cache) {
 	group.Wait()
 }
 
-// told has the IDs of the sessions of which a cache was told.
+// told holds the IDs of the sessions that were ended through a cache.
 type told struct {
 	mu  sync.Mutex
 	ids map[string]bool

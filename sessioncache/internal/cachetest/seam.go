@@ -1,5 +1,4 @@
-// Package cachetest has what the tests of sessioncache and of its stores share: a Seam whose
-// clock and answers a test controls, and a random comparison with a simple model.
+// Package cachetest provides a fake Seam API and tests for package sessioncache and its stores.
 package cachetest
 
 import (
@@ -19,15 +18,15 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// Seam is a Seam API without a network, so that it works in a synctest bubble. It is the
+// Seam is a fake Seam API without a network, so that it works in a synctest bubble. It is the
 // [http.RoundTripper] of its clients.
 type Seam struct {
-	// Before and After, if not nil, are called for each request, before it takes effect and
-	// before its response is returned. If one returns an error, that is the response.
+	// Before and After, if not nil, are called before a request is processed and before its
+	// response is returned. If one fails, the request fails with its error.
 	Before, After func(path string) error
-	// Hang has requests wait after Before until their context ends.
+	// If Hang is set, requests wait after Before until their context ends.
 	Hang atomic.Bool
-	// Forgetful has it keep no session, so that it needs no memory.
+	// If Forgetful is set, sessions are not stored.
 	Forgetful bool
 
 	mu       sync.Mutex
@@ -47,8 +46,8 @@ type session struct {
 // ErrBroken is the error of all requests after Break(true).
 var ErrBroken = errors.New("cachetest: connection refused")
 
-// Client returns a client of s that sends each request once, with an API key unless opts have
-// another credential.
+// Client returns a client of s without retries. It authenticates with an API key unless opts
+// contain another credential.
 func (s *Seam) Client(tb testing.TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	client, err := seam.NewClient(append([]seam.Option{
@@ -60,23 +59,23 @@ func (s *Seam) Client(tb testing.TB, opts ...seam.Option) *seam.Client {
 	return client
 }
 
-// Set changes the clock, which runs ahead of this machine's, and how long new sessions live at
-// most, if that is not 0.
+// Set sets how far the clock is ahead of the local clock, and the maximum lifetime of new sessions.
+// If maxLife is 0, there is none.
 func (s *Seam) Set(ahead, maxLife time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ahead, s.maxLife = ahead, maxLife
 }
 
-// Break has all requests fail, or succeed again.
+// Break makes all requests fail or succeed again.
 func (s *Seam) Break(broken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = broken
 }
 
-// Requests returns how many requests there were at a path such as get_or_create, or at all
-// paths if it is empty.
+// Requests returns the number of requests to a path such as get_or_create, or to all paths if it
+// is empty.
 func (s *Seam) Requests(path string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +89,7 @@ func (s *Seam) Requests(path string) int {
 	return sum
 }
 
-// Valid reports whether a token is accepted now.
+// Valid reports whether a token is valid.
 func (s *Seam) Valid(token string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,28 +97,28 @@ func (s *Seam) Valid(token string) bool {
 	return i >= 0 && s.alive(s.sessions[i])
 }
 
-// Revoke revokes a session, as another program may do.
+// Revoke revokes a session without a request.
 func (s *Seam) Revoke(clientSessionID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.revoke(clientSessionID)
 }
 
-// Delete deletes a session, as another program may do.
+// Delete deletes a session without a request.
 func (s *Seam) Delete(clientSessionID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions = slices.DeleteFunc(s.sessions, func(session session) bool { return session.ClientSessionID == clientSessionID })
 }
 
-// Add makes a session that ends after life, and was created before.
+// Add adds a session that was created age ago and expires after life.
 func (s *Seam) Add(userIdentifierKey string, age, life time.Duration) seam.ClientSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.add(userIdentifierKey, s.now().Add(-age), s.now().Add(life))
 }
 
-// Alive returns the IDs of a user's sessions that have neither expired nor been revoked.
+// Alive returns the IDs of the sessions of a user that are neither expired nor revoked.
 func (s *Seam) Alive(userIdentifierKey string) (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,8 +194,8 @@ func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 
-	status, answer := s.answer(path, params.ClientSessionID, params.UserIdentifierKey, params.ExpiresAt)
-	body, err := json.Marshal(answer)
+	status, response := s.respond(path, params.ClientSessionID, params.UserIdentifierKey, params.ExpiresAt)
+	body, err := json.Marshal(response)
 	if err == nil && s.After != nil {
 		err = s.After(path)
 	}
@@ -214,7 +213,7 @@ func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func (s *Seam) answer(path, clientSessionID, userIdentifierKey string, expiresAt time.Time) (int, any) {
+func (s *Seam) respond(path, clientSessionID, userIdentifierKey string, expiresAt time.Time) (int, any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch path {
