@@ -219,9 +219,9 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 // sessions concurrently.
 //
 // It returns the sessions that were revoked, including those that no longer existed. If
-// some could not be revoked, it returns the others together with an error that joins one
-// error for each, as [errors.Join] does, with the ID of its session. It tries all of them
-// unless the context ends. If the list of sessions cannot be read completely, or contains
+// some could not be revoked, it also returns an error. Like that of [errors.Join], the
+// error wraps one error for each session that could not be revoked, which contains the ID
+// of the session. RevokeAll tries all sessions unless the context ends. If the list of sessions cannot be read completely, or contains
 // a session that does not match params, RevokeAll revokes nothing. Sessions that are
 // created while it runs may not be revoked.
 //

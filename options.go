@@ -55,7 +55,7 @@ func WithPersonalAccessToken(token, workspaceID string) Option {
 func WithClientSessionToken(token string) Option { return withCredential(clientSessionToken, token) }
 
 // WithPublishableKey authenticates with a publishable key. It can only create client
-// sessions, and only such that have access to nothing yet.
+// sessions, and only ones that do not have access to anything yet.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithPublishableKey(key string) Option { return withCredential(publishableKey, key) }
@@ -94,7 +94,7 @@ func WithInsecureHTTP() Option {
 }
 
 // WithHTTPClient uses client.Transport, which may be of any type. If it is nil,
-// [http.DefaultTransport] is used. A client.Timeout that is not zero has the effect of
+// [http.DefaultTransport] is used. A positive client.Timeout has the effect of
 // [WithTimeout]. CheckRedirect and Jar are ignored, and client is not modified.
 //
 // Create is retried after a failed connection only if the transport reports its

@@ -174,9 +174,10 @@ var endpointPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 // result. path is the path of the endpoint, such as /devices/list, without a query.
 //
 // params is a struct, a map, a pointer to one of them, or nil, and is encoded with
-// [encoding/json]. Strings in a struct must not be blank, unless the field is empty.
-// In a map, blank strings are sent. Invalid UTF-8 and a blank user_identifier_key
-// are rejected everywhere. Times are encoded as they are, and Seam accepts only UTC.
+// [encoding/json]. A string field of a struct may be empty, but not only white space.
+// Strings in a slice field must not be blank. Blank strings in a map or behind a pointer
+// are sent. Invalid UTF-8 and a blank user_identifier_key are rejected everywhere. Times
+// are encoded as they are, and Seam accepts only UTC.
 //
 // result is a pointer, or nil to discard the response. The whole response is decoded
 // into it, so its fields are those of the response, such as connect_webview. If

@@ -34,7 +34,7 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 type Error struct {
 	StatusCode int    // HTTP status of the response
 	Code       int    // RC of the response, or 0
-	Message    string // RM of the response, up to 200 bytes; empty if the body is not IMKIT's
+	Message    string // message from IMKIT (RM), up to 200 bytes; empty if the body is not IMKIT's
 
 	// RetryAfter is the Retry-After of a response with status 429 or 503, or 0.
 	RetryAfter time.Duration

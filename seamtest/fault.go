@@ -34,8 +34,8 @@ type Fault struct {
 	// Cut closes the connection in the middle of the response body. If the request
 	// is not processed, its response is {"ok":true}.
 	Cut bool
-	// Stall stops in the middle of the response body, as for Cut, until the client
-	// disconnects or the server is closed.
+	// Stall sends the same part of the response as Cut, but then keeps the connection
+	// open until the client disconnects or the server is closed.
 	Stall bool
 }
 

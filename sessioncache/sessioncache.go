@@ -143,9 +143,10 @@ func isClientSession(client *seam.Client) bool {
 // Session returns a session of a user. If the cache has none, Session gets one from Seam. The
 // caller may modify the result.
 //
-// Concurrent calls for a user share one fetch, the requests that get or renew the session. If ctx
-// ends, Session returns its error, and the fetch continues. It is limited to one minute. Its
-// errors are those of package seam and of Config.Params. They are not cached, so the next call
+// Concurrent calls for a user share one fetch. A fetch consists of the requests that get or renew
+// the session. If ctx ends, Session returns the error of ctx, and the fetch continues for up to
+// one minute. A fetch returns an error of package seam or of Config.Params, [ErrDeleted], or an
+// error if the session from Seam has already expired. Errors are not cached, so the next call
 // starts another fetch.
 //
 // If a request to renew a session fails or takes longer than 10 seconds, Session returns the old

@@ -57,8 +57,8 @@ import (
 var (
 	// ErrInvalidSecret means that a secret is missing, malformed or too short.
 	ErrInvalidSecret = errors.New("webhook: invalid secret")
-	// ErrInvalidHeaders means that the ID, the timestamp or the signature header is
-	// missing, repeated or malformed.
+	// ErrInvalidHeaders means that the ID, timestamp or signature header is missing, that
+	// the ID or timestamp header is repeated, or that the ID is malformed.
 	ErrInvalidHeaders = errors.New("webhook: invalid headers")
 	// ErrInvalidTimestamp means that the timestamp is malformed or differs from
 	// the clock by more than five minutes.
