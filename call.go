@@ -59,7 +59,7 @@ func (c *call) require(ok bool, problem string) {
 }
 
 // one sends a call whose response has a T under key. check returns an error for a T that
-// was not requested.
+// is incomplete or was not requested.
 func one[T any](ctx context.Context, c *call, key string, check func(*T) error) (*T, error) {
 	return do(ctx, c, false, func(r io.Reader) (*T, error) {
 		var value *T
@@ -81,7 +81,7 @@ const maxListMemory = 256 << 20
 var errListTooLarge = fmt.Errorf("response needs more than %d bytes of memory; use All or a filter", maxListMemory)
 
 // list sends a call whose response has an array of T under key. check returns an error for
-// a T that was not requested.
+// a T that is incomplete or was not requested.
 func list[T any, P interface {
 	*T
 	size() int
@@ -193,7 +193,7 @@ func (s status) err() error {
 
 // decodeEnvelope reads a 2xx response, which is an object. value reads the member under key.
 // Without a key, the response must be {}, as in Seam's documentation, or have "ok": true, as
-// in Seam's schema. The page of a proxy does not.
+// in Seam's schema. The page of a proxy has neither form.
 func decodeEnvelope(r io.Reader, key string, value func(*transport.Decoder) error) error {
 	var e struct {
 		status

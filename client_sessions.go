@@ -231,7 +231,7 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
 	call := s.newCall("ClientSessions.RevokeAll", "/client_sessions/list", params, transport.RetryTransient, opts)
 	call.require(params != ClientSessionListParams{}, "params are empty; set at least one field")
-	call.require(call.response == nil, responseProblem)
+	call.require(call.response == nil, "RevokeAll sends several requests, which WithResponse cannot hold; omit it")
 	sessions, err := list(ctx, call, "client_sessions", func(session *ClientSession) error {
 		if session.ClientSessionID == "" || !params.match(session) { // a session without a token can be revoked
 			return errOtherSession
@@ -299,8 +299,8 @@ func (s *ClientSessionsService) newCallByID(operation, path, id string, opts []O
 	return call
 }
 
-// requireSession makes the call fail if params identify no session, unless orNone, or
-// identify one in both ways: Seam would use a session that matches either.
+// requireSession makes the call fail if both are set, since Seam would use a session that
+// matches either of them. It also fails if neither is set, unless orNone.
 func (c *call) requireSession(clientSessionID, userIdentifierKey string, orNone bool) {
 	c.require(clientSessionID != "" || userIdentifierKey != "" || orNone, "params identify no session; set ClientSessionID or UserIdentifierKey")
 	c.require(clientSessionID == "" || userIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")

@@ -55,7 +55,7 @@ func WithPersonalAccessToken(token, workspaceID string) Option {
 func WithClientSessionToken(token string) Option { return withCredential(clientSessionToken, token) }
 
 // WithPublishableKey authenticates with a publishable key. It can only create client
-// sessions, and only ones that do not have access to anything yet.
+// sessions that have access to nothing yet.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithPublishableKey(key string) Option { return withCredential(publishableKey, key) }
@@ -99,7 +99,8 @@ func WithInsecureHTTP() Option {
 //
 // Create is retried after a failed connection only if the transport reports its
 // connections to [net/http/httptrace], as [http.Transport] does. It must report all of
-// them: Create could be sent twice if a connection that was not reported was used.
+// them. Otherwise an attempt that was sent looks like one that was not, and Create could
+// be sent twice.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
@@ -224,8 +225,9 @@ func WithObserver(observe func(ctx context.Context, attempt Attempt)) Option {
 // Response is the last response of a call, for [WithResponse].
 //
 // Formatted with package fmt or log/slog, it shows REDACTED in place of Header and
-// Body, which may contain tokens. They still appear in package fmt with %p or %w, and
-// for unexported fields of other types, and in [encoding/json.Marshal].
+// Body, which may contain tokens. They still appear if a Response is formatted with %p or
+// %w, is an unexported field of another type, or is encoded with
+// [encoding/json.Marshal].
 type Response struct {
 	StatusCode int // 0 if no response was received
 	Header     http.Header
@@ -274,8 +276,6 @@ func WithResponse(response *Response) Option {
 		return nil
 	}
 }
-
-const responseProblem = "WithResponse is for a single call, and several would overwrite the Response; pass it to that call"
 
 // config is what options set for a client or for one call.
 type config struct {

@@ -13,11 +13,11 @@ import (
 )
 
 // paramsProblem returns what is wrong with v, called name, or the empty string. It rejects
-// strings that would not reach the server unchanged: Seam may ignore a blank one, and
-// encoding/json replaces invalid UTF-8, so the keys of two users could become equal. Blank
-// strings in a map and behind a pointer are allowed, since they were set on purpose.
+// blank strings, which Seam may ignore, and invalid UTF-8, which encoding/json replaces, so
+// that the keys of two users could become equal. Blank strings in a map and behind a
+// pointer are allowed, since they were set on purpose.
 func paramsProblem(name string, v reflect.Value, blankAllowed bool, depth int) string {
-	if !v.IsValid() {
+	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return ""
 	}
 	if depth > 100 {

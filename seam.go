@@ -17,8 +17,8 @@
 // A client authenticates with an API key, a personal access token for a workspace,
 // a client session token or a publishable key. The credential comes from an option
 // such as [WithAPIKey], or else from the environment: SEAM_API_KEY, or
-// SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. [NewClient] returns an error if
-// the environment has both. SEAM_ENDPOINT sets the endpoint unless [WithEndpoint]
+// SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. Without such an option, [NewClient]
+// returns an error if both are set. SEAM_ENDPOINT sets the endpoint unless [WithEndpoint]
 // does. Only NewClient reads the environment. An [Option] that is passed to a call
 // applies to that call only, so a call can use another credential.
 //
@@ -34,7 +34,7 @@
 // # Retries and idempotency
 //
 // A call makes up to three attempts ([WithMaxRetries]), of up to 30 seconds each
-// ([WithTimeout]). When an attempt is retried depends on the method:
+// ([WithTimeout]). Which failures are retried depends on the method:
 //
 //   - Get, List, GrantAccess, Revoke and Delete are idempotent. They are retried
 //     after any transient failure: a failed or lost connection, a timeout, a
@@ -125,7 +125,7 @@ func (c *config) init(opts []Option) error {
 		return err
 	}
 	if c.response != nil {
-		return invalid(responseProblem)
+		return invalid("WithResponse is for a single call; pass it to each call")
 	}
 	if c.idempotent {
 		return invalid("WithIdempotent is for Client.Post; pass it to each call")
@@ -183,8 +183,8 @@ var endpointPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 // into it, so its fields are those of the response, such as connect_webview. If
 // decoding fails, the error is an [*APIError], and result may be modified in part.
 // Unlike the typed methods, Post does not check that the response has the expected
-// data, and leaves pagination to the caller. If result is nil, the response must be
-// {} or have "ok": true. A response of more than 4 MiB is an [*APIError].
+// data, and leaves pagination to the caller. A response of more than 4 MiB is an
+// [*APIError]. If result is nil, the response must be {} or have "ok": true.
 //
 // Post is retried only if the server cannot have processed the previous attempt.
 // With [WithIdempotent] it is retried after any transient failure.
@@ -210,7 +210,7 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 		return none(ctx, call)
 	}
 	pointer := reflect.ValueOf(result)
-	call.require(pointer.Kind() == reflect.Pointer && !pointer.IsNil(), "result is not a pointer, or a nil one; pass a pointer, or nil to discard the response")
+	call.require(pointer.Kind() == reflect.Pointer && !pointer.IsNil(), "result is a nil pointer or not a pointer; pass a pointer, or nil to discard the response")
 	_, err := do(ctx, call, false, func(r io.Reader) (struct{}, error) {
 		var s *status
 		err := transport.DecodeAll(r, &s, result)

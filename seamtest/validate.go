@@ -94,7 +94,7 @@ func fromQuery(query url.Values, fields []field) map[string]any {
 type issue struct {
 	path    []string
 	message string
-	union   []string // messages of a union's members, which replace message in the tree
+	union   []string // messages of a union's members; ValidationErrors has them instead of message
 }
 
 func (i issue) String() string {

@@ -101,12 +101,15 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 	var keys []*standardwebhooks.Webhook
 	for i, secret := range secrets {
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-		if err == nil && len(raw) < minKey {
+		if err != nil {
+			return nil, fmt.Errorf("%w: secret %d is not whsec_ followed by base64; copy it from the Seam console", ErrInvalidSecret, i+1)
+		}
+		if len(raw) < minKey {
 			return nil, fmt.Errorf("%w: secret %d has %d bytes, fewer than %d; copy it from the Seam console", ErrInvalidSecret, i+1, len(raw), minKey)
 		}
-		key, keyErr := standardwebhooks.NewWebhookRaw(raw)
-		if err != nil || keyErr != nil {
-			return nil, fmt.Errorf("%w: secret %d is not whsec_ followed by base64; copy it from the Seam console", ErrInvalidSecret, i+1)
+		key, err := standardwebhooks.NewWebhookRaw(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%w: secret %d is not a key; copy it from the Seam console", ErrInvalidSecret, i+1)
 		}
 		keys = append(keys, key)
 	}
@@ -194,8 +197,8 @@ func readHeader(header http.Header) (http.Header, error) {
 		}
 		signed.Set("Webhook-"+name, value)
 	}
-	// The timestamp is checked here, once for all keys, in seconds that cannot
-	// overflow.
+	// The timestamp is checked here, once for all keys. It is compared in seconds, because
+	// a time.Duration could overflow.
 	sent, err := strconv.ParseInt(signed.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("%w: not a Unix time in seconds", ErrInvalidTimestamp)

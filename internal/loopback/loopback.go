@@ -1,7 +1,7 @@
 // Package loopback runs HTTP servers in a program or test. They listen on this
 // machine's loopback or, in a testing/synctest bubble, in memory.
 //
-// An httptest.Server does not do this. Its Close waits for requests instead of
+// An httptest.Server cannot replace them. Its Close waits for requests instead of
 // ending them. It also closes the idle connections of http.DefaultTransport: if one
 // of them was made in another bubble, the runtime ends the program.
 package loopback
@@ -19,8 +19,8 @@ import (
 
 // Server is a running server. Its methods are safe for concurrent use.
 type Server struct {
-	// URL is the address of the server for any client. A server in memory has none:
-	// net/http refuses this URL.
+	// URL is the address of the server for any client. For a server
+	// in memory it is a placeholder that net/http refuses.
 	URL string
 	// Client sends all requests to the server. Endpoint is the URL to use with it.
 	Client   *http.Client
@@ -94,7 +94,7 @@ func (s *Server) Close() {
 	if s.bubble && !inBubble() {
 		panic("a server must be closed in the testing/synctest bubble in which it was started; give NewServer the *testing.T of the bubble")
 	}
-	s.cancel() // net/http does not while the body of a request is unread
+	s.cancel() // net/http does not cancel a request whose body is unread
 	_ = s.http.Close()
 	s.running.Wait()
 }

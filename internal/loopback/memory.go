@@ -12,11 +12,11 @@ import (
 	"syscall"
 )
 
-// address is the address of both ends of each connection. Nothing listens on port
+// address is the remote address of each connection. Nothing listens on port
 // 0 of the network.
 var address = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
 
-// The operating system's errors for TCP connections, which those in memory have too.
+// The operating system's errors for TCP connections. Connections in memory return them too.
 var (
 	ErrReset   = errno(syscall.ECONNRESET, 10054)
 	ErrRefused = errno(syscall.ECONNREFUSED, 10061)

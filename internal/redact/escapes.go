@@ -7,10 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// encodings lists the characters that begin an escape in JSON, in URLs, in HTML and in
-// a mix of them. The mix alone would not do: in a JSON string, %5F is not an escape
-// but may be part of a secret.
-var encodings = []string{`\`, "%", "&", `\%&`, `\%&+`}
+// encodings lists the characters that begin an escape. Each encoding is decoded alone too:
+// in a JSON string, for example, %5F is not an escape but may be part of a secret.
+var encodings = []string{
+	`\`,    // JSON
+	"%",    // URL
+	"&",    // HTML
+	`\%&`,  // all three
+	`\%&+`, // all three, and + for a space in a query
+}
 
 // reading is a text after decoding some of its escapes.
 type reading struct {

@@ -15,7 +15,7 @@ const Mark = "REDACTED"
 const (
 	maxText = 64 << 10 // bytes that Text keeps
 	maxLine = 200      // bytes that Line keeps
-	minLong = 6        // bytes from which an identifier is masked within words too
+	minLong = 6        // minimum length of an identifier that is also masked inside words, in bytes
 )
 
 // Secrets are the secrets of one call. Empty strings are ignored. The zero value
@@ -38,7 +38,7 @@ type Secrets struct {
 // another case, or encoded as base64 or hex. Of the named characters in HTML it knows
 // only those that have to be escaped, such as &amp;.
 //
-// Text returns at most the first 64 KiB of text, before masking. A secret that
+// Text masks and returns only the first 64 KiB of text. A secret that
 // extends beyond this limit is masked.
 func (s Secrets) Text(text string) string {
 	// A secret may begin before the limit and end after it.

@@ -133,7 +133,8 @@ func permanent(err error) bool {
 }
 
 // delay returns the delay before a retry. It is random between minWait and twice that for
-// the first retry. The range doubles with each further retry, up to maxWait.
+// the first retry. The range doubles with each further retry, until it is from maxWait to
+// twice that.
 func delay(retries int) time.Duration {
 	wait := retryablehttp.DefaultBackoff(minWait, maxWait, retries, nil)
 	return wait + rand.N(wait)

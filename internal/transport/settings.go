@@ -18,8 +18,8 @@ const (
 )
 
 // DefaultTransport returns the transport of all clients without an http.Client of their
-// own. By default, net/http keeps only two idle connections to a host, and theirs all go
-// to one host.
+// own. It keeps more idle connections to a host than net/http does, which are two: a
+// client sends all requests to one host.
 var DefaultTransport = sync.OnceValue(func() http.RoundTripper {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -32,8 +32,8 @@ var DefaultTransport = sync.OnceValue(func() http.RoundTripper {
 })
 
 // ParseEndpoint returns endpoint without trailing slashes, and whether it is plain http to
-// a host other than loopback. If endpoint is invalid, problem says why. It mentions
-// example and credentialAdvice.
+// a host other than loopback. If endpoint is invalid, problem says why. It suggests example
+// for a malformed URL, and credentialAdvice for one with a user or password.
 func ParseEndpoint(endpoint, example, credentialAdvice string) (base string, insecure bool, problem string) {
 	u, err := url.Parse(endpoint)
 	switch {
@@ -78,8 +78,8 @@ func HeaderValueProblem(name, value string) string {
 	return ""
 }
 
-// StringProblem returns why s, called name, would not reach a server unchanged. It
-// returns the empty string if s is valid.
+// StringProblem returns why s, called name, must not be sent: it is blank or not valid
+// UTF-8. It returns the empty string if s is valid.
 func StringProblem(name, s string) string {
 	switch {
 	case strings.TrimSpace(s) == "":
