@@ -93,7 +93,7 @@ func (s *Store) failed(err error) error {
 		return nil
 	}
 	s.failedAt.Store(int64(time.Since(s.start)))
-	return fmt.Errorf("redisstore: %w", err)
+	return fmt.Errorf("redisstore: the request to Redis failed: %w", err)
 }
 
 // isDown reports whether Redis failed less than pause ago.

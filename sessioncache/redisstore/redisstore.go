@@ -8,9 +8,9 @@
 //	defer store.Close()
 //	cache, err := sessioncache.New(client, sessioncache.Config{Store: store})
 //
-// A session is fetched by one process for all. Each process caches in memory what it reads from
-// Redis. Redis notifies it when another process changes or deletes a session (client-side
-// caching). The server must be Redis 6.2 or later, or a compatible one.
+// One process fetches a session for all. Each process caches in memory what it reads from Redis.
+// Redis notifies it when another process changes or deletes a session (client-side caching). The
+// server must be Redis 6.2 or later, or a compatible one.
 //
 // # Encryption
 //
@@ -18,8 +18,8 @@
 // hashes of user identifier keys and session IDs. A value that was modified, or encrypted with
 // another key, is a cache miss.
 //
-// Caches for different workspaces, or with different Config.Params, must use different keys, even
-// with the same Redis.
+// Caches for different workspaces, or with different Config.Params, must use different keys if
+// they share a Redis server.
 //
 // # Failures of Redis
 //
@@ -27,8 +27,8 @@
 // cached: a process that cannot reach Redis would miss a sign-out in another one. Redis is tried
 // again after 5 seconds. If Redis fails during a fetch, that fetch may take some seconds longer.
 //
-// A process detects within 5 seconds that Redis no longer responds. Until then it may return a
-// session from its memory that another process deleted. If a process crashes during a fetch, the
+// By default, a process detects within 5 seconds that Redis no longer responds. Until then it may
+// return a session from its memory that another process deleted. If a process crashes during a fetch, the
 // others wait for that user's session for up to 10 seconds.
 //
 // If [sessioncache.Cache.SignOut] or Forget cannot delete a session from Redis, they return an
