@@ -32,9 +32,9 @@ func main() {
 	flag.Parse()
 	run := demo
 	if secret := os.Getenv("SEAM_WEBHOOK_SECRET"); secret != "" {
-		run = func(ctx context.Context) error { return listen(ctx, *addr, secret) }
+		run = func() error { return listen(*addr, secret) }
 	}
-	if err := run(context.Background()); err != nil {
+	if err := run(); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -59,7 +59,7 @@ func newCache(client *seam.Client, secret string) (*sessioncache.Cache, http.Han
 }
 
 // listen receives events from Seam until the server fails.
-func listen(ctx context.Context, addr, secret string) error {
+func listen(addr, secret string) error {
 	client, err := seam.NewClient()
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func listen(ctx context.Context, addr, secret string) error {
 	if err != nil {
 		return err
 	}
-	session, err := cache.Session(ctx, user)
+	session, err := cache.Session(context.Background(), user)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,8 @@ func listen(ctx context.Context, addr, secret string) error {
 }
 
 // demo deletes a session that is in the cache.
-func demo(ctx context.Context) error {
+func demo() error {
+	ctx := context.Background()
 	fmt.Println("SEAM_WEBHOOK_SECRET is not set: this runs on a fake Seam server.")
 	srv, err := seamtest.Start()
 	if err != nil {

@@ -65,11 +65,11 @@ func TestEvents(t *testing.T) {
 
 func TestListenNeedsAll(t *testing.T) {
 	srv := seamtest.NewServer(t)
-	require.ErrorContains(t, listen(t.Context(), "", srv.WebhookSecret), "no credential")
+	require.ErrorContains(t, listen("", srv.WebhookSecret), "no credential")
 	t.Setenv("SEAM_API_KEY", srv.APIKey)
 	t.Setenv("SEAM_ENDPOINT", srv.URL)
-	require.ErrorContains(t, listen(t.Context(), "", "whsec_"), "invalid secret")
-	require.ErrorContains(t, listen(t.Context(), "nowhere", srv.WebhookSecret), "nowhere")
+	require.ErrorContains(t, listen("", "whsec_"), "invalid secret")
+	require.ErrorContains(t, listen("nowhere", srv.WebhookSecret), "nowhere")
 	srv.Fail(seamtest.Fault{Status: http.StatusNotImplemented})
-	require.ErrorContains(t, listen(t.Context(), "", srv.WebhookSecret), "501")
+	require.ErrorContains(t, listen("", srv.WebhookSecret), "501")
 }
