@@ -3,7 +3,8 @@
 //	go run ./examples/client-sessions get --user_identifier_key jane_doe
 //
 // The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
-// SEAM_WORKSPACE_ID. If neither is set, the program starts a fake Seam server.
+// SEAM_WORKSPACE_ID. If neither is set, the program starts a fake Seam server and
+// ignores SEAM_ENDPOINT.
 package main
 
 import (
@@ -138,11 +139,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // connect returns a client. The caller must call stop.
 func connect(ctx context.Context, stderr io.Writer) (client *seam.Client, stop func(), err error) {
-	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN"), os.Getenv("SEAM_ENDPOINT")) != "" {
+	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN")) != "" {
 		client, err := seam.NewClient()
 		return client, func() {}, err
 	}
-	_, _ = fmt.Fprintln(stderr, "No Seam credential is set: this runs on a Seam server of its own, with a session of jane_doe.")
+	_, _ = fmt.Fprintln(stderr, "No Seam credential is set: this runs on a fake Seam server, with a session of jane_doe.")
 	srv, err := seamtest.Start()
 	if err != nil {
 		return nil, nil, err
@@ -165,7 +166,8 @@ func usage() string {
 
 The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
 SEAM_WORKSPACE_ID. If neither is set, each run starts a fake Seam server with a
-session of jane_doe. The exit status is 1 for an error, 2 for invalid usage.
+session of jane_doe, and ignores SEAM_ENDPOINT. The exit status is 1 for an error,
+2 for invalid usage.
 `)
 	return b.String()
 }

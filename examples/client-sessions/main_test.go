@@ -18,7 +18,7 @@ import (
 
 const (
 	janesID = "00000001-0000-4000-8000-000000000000"
-	ownNote = "No Seam credential is set: this runs on a Seam server of its own, with a session of jane_doe.\n"
+	ownNote = "No Seam credential is set: this runs on a fake Seam server, with a session of jane_doe.\n"
 )
 
 // TestMain keeps the tests away from the real service.
@@ -152,6 +152,16 @@ func TestPersonalAccessToken(t *testing.T) {
 	t.Setenv("SEAM_WORKSPACE_ID", "")
 	require.Equal(t, 1, run(t.Context(), []string{"list"}, &stdout, &stderr))
 	assert.Contains(t, stderr.String(), "SEAM_WORKSPACE_ID")
+}
+
+// TestEndpointAlone tests that the endpoint is ignored without a credential.
+func TestEndpointAlone(t *testing.T) {
+	srv := seamtest.NewServer(t)
+	t.Setenv("SEAM_ENDPOINT", srv.URL)
+	var stdout, stderr strings.Builder
+	require.Zero(t, run(t.Context(), []string{"get", "--user_identifier_key", "jane_doe"}, &stdout, &stderr))
+	assert.Equal(t, ownNote, stderr.String())
+	assert.Empty(t, srv.Requests())
 }
 
 // TestRevokeAllInPart tests that what was revoked is printed beside the error.

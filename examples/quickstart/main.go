@@ -3,7 +3,8 @@
 //	go run ./examples/quickstart
 //
 // The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
-// SEAM_WORKSPACE_ID. If neither is set, the program starts a fake Seam server.
+// SEAM_WORKSPACE_ID. If neither is set, the program starts a fake Seam server and
+// ignores SEAM_ENDPOINT.
 package main
 
 import (
@@ -28,14 +29,14 @@ func main() {
 
 func run(ctx context.Context) error {
 	var opts []seam.Option
-	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN"), os.Getenv("SEAM_ENDPOINT")) == "" {
+	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN")) == "" {
 		srv, err := seamtest.Start()
 		if err != nil {
 			return err
 		}
 		defer srv.Close()
 		opts = []seam.Option{seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL)}
-		fmt.Println("No Seam credential is set: this runs on a Seam server of its own.")
+		fmt.Println("No Seam credential is set: this runs on a fake Seam server.")
 	}
 	client, err := seam.NewClient(opts...)
 	if err != nil {

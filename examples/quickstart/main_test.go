@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 func Example() {
 	main()
 	// Output:
-	// No Seam credential is set: this runs on a Seam server of its own.
+	// No Seam credential is set: this runs on a fake Seam server.
 	// Session 00000001-0000-4000-8000-000000000000 belongs to seam-go-quickstart.
 	//   It expires in 24h0m0s.
 	//   It has access to 0 devices.
@@ -51,4 +51,12 @@ func TestCredentials(t *testing.T) {
 	}
 	t.Setenv("SEAM_PERSONAL_ACCESS_TOKEN", srv.PersonalAccessToken)
 	require.ErrorContains(t, run(t.Context()), "SEAM_WORKSPACE_ID")
+}
+
+// TestEndpointAlone tests that the endpoint is ignored without a credential.
+func TestEndpointAlone(t *testing.T) {
+	srv := seamtest.NewServer(t)
+	t.Setenv("SEAM_ENDPOINT", srv.URL)
+	require.NoError(t, run(t.Context()))
+	assert.Empty(t, srv.Requests())
 }

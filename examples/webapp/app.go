@@ -17,7 +17,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/sessioncache"
 )
 
 //go:embed page.html style.css
@@ -30,7 +30,7 @@ const lifetime = 24 * time.Hour
 
 // app is the backend.
 type app struct {
-	sessions *seam.ClientSessionsService
+	sessions *sessioncache.Cache
 	endpoint string   // where browsers reach Seam
 	site     *url.URL // where browsers reach this backend
 
@@ -43,8 +43,8 @@ type signIn struct {
 	expires time.Time
 }
 
-func newApp(client *seam.Client, endpoint string, site *url.URL) *app {
-	return &app{sessions: client.ClientSessions, endpoint: endpoint, site: site, signIns: map[string]signIn{}}
+func newApp(sessions *sessioncache.Cache, endpoint string, site *url.URL) *app {
+	return &app{sessions: sessions, endpoint: endpoint, site: site, signIns: map[string]signIn{}}
 }
 
 func (a *app) handler() http.Handler {
@@ -52,7 +52,7 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("POST /signin", a.signIn)
 	mux.HandleFunc("POST /signout", a.signOut)
-	mux.Handle("POST /seam/session", sessionHandler(a.sessions, a.userOf))
+	mux.Handle("POST /seam/session", a.sessions.Handler(a.userOf))
 	mux.Handle("GET /style.css", http.FileServerFS(files))
 	return a.protect(mux)
 }
@@ -160,11 +160,12 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 		a.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 20*time.Second) // even if the page is closed
 		defer cancel()
-		if _, err := a.sessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: current.user}); err != nil {
+		if err := a.sessions.SignOut(ctx, current.user); err != nil {
 			a.mu.Lock()
 			a.signIns[cookie] = current // so that the user can try again
 			a.mu.Unlock()
-			fail(w, err)
+			log.Print(err) // without secrets
+			http.Error(w, "You may still be signed in. Try again.", http.StatusServiceUnavailable)
 			return
 		}
 	}

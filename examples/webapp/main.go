@@ -1,11 +1,13 @@
-// Webapp is a backend whose pages talk to Seam from the browser. It signs visitors
-// in and hands their pages the token of a client session. Seam's API key never
-// leaves the backend.
+// Webapp is a backend whose pages call Seam from the browser. It signs visitors in
+// and gives their pages the token of a client session from a sessioncache. A page
+// whose token is revoked gets another one without a reload. The API key stays in the
+// backend.
 //
 //	go run ./examples/webapp
 //
 // The credential comes from SEAM_API_KEY, or from SEAM_PERSONAL_ACCESS_TOKEN with
-// SEAM_WORKSPACE_ID. If neither is set, the program starts a Seam server of its own.
+// SEAM_WORKSPACE_ID. If neither is set, the program starts a fake Seam server and
+// ignores SEAM_ENDPOINT.
 //
 // Behind a proxy that terminates TLS, give the address that visitors see:
 //
@@ -26,6 +28,7 @@ import (
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/seamtest"
+	"github.com/seam-go/seam/sessioncache"
 )
 
 func main() {
@@ -46,6 +49,10 @@ func run(addr, siteURL string) error {
 		return err
 	}
 	defer stop()
+	sessions, err := sessioncache.New(client, sessioncache.Config{Lifetime: lifetime})
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", addr) //nolint:noctx // it ends with the program
 	if err != nil {
 		return err
@@ -56,7 +63,7 @@ func run(addr, siteURL string) error {
 	}
 	fmt.Println("Open", site)
 	server := &http.Server{
-		Handler:           newApp(client, endpoint, site).handler(),
+		Handler:           newApp(sessions, endpoint, site).handler(),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: time.Minute,
 	}
 	return server.Serve(listener)
@@ -77,17 +84,17 @@ func parseSite(address string) (*url.URL, error) {
 	return site, nil
 }
 
-// connect returns a client and the endpoint that it uses. Call stop in the end.
+// connect returns a client and the endpoint that it uses. The caller must call stop.
 func connect() (client *seam.Client, endpoint string, stop func(), err error) {
 	endpoint = strings.TrimRight(cmp.Or(os.Getenv("SEAM_ENDPOINT"), seam.DefaultEndpoint), "/")
 	stop = func() {}
 	var opts []seam.Option
-	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN"), os.Getenv("SEAM_ENDPOINT")) == "" {
+	if cmp.Or(os.Getenv("SEAM_API_KEY"), os.Getenv("SEAM_PERSONAL_ACCESS_TOKEN")) == "" {
 		srv, err := seamtest.Start()
 		if err != nil {
 			return nil, "", nil, err
 		}
-		fmt.Println("No Seam credential is set: this runs on a Seam server of its own.")
+		fmt.Println("No Seam credential is set: this runs on a fake Seam server.")
 		endpoint, stop = srv.URL, srv.Close
 		opts = []seam.Option{seam.WithAPIKey(srv.APIKey), seam.WithEndpoint(srv.URL)}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/seamtest"
+	"github.com/seam-go/seam/sessioncache"
 )
 
 // TestMain keeps the tests away from the real service.
@@ -25,13 +26,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// site is the webapp with a Seam server behind it.
+// site is the webapp with a fake Seam server.
 type site struct {
-	t    *testing.T
-	url  string
-	app  *app
-	seam *seamtest.Server
-	http *http.Client
+	t      *testing.T
+	url    string
+	app    *app
+	seam   *seamtest.Server
+	client *seam.Client
+	http   *http.Client
 }
 
 func startSite(t *testing.T) *site {
@@ -45,11 +47,14 @@ func start(t *testing.T, scheme string, start func(*httptest.Server)) *site {
 	server := httptest.NewUnstartedServer(nil)
 	address, err := parseSite(scheme + "://" + server.Listener.Addr().String())
 	require.NoError(t, err)
-	app := newApp(srv.Client(t, seam.WithMaxRetries(0)), srv.URL, address)
+	client := srv.Client(t, seam.WithMaxRetries(0))
+	sessions, err := sessioncache.New(client, sessioncache.Config{Lifetime: lifetime})
+	require.NoError(t, err)
+	app := newApp(sessions, srv.URL, address)
 	server.Config.Handler = app.handler()
 	start(server)
 	t.Cleanup(server.Close)
-	return &site{t: t, url: server.URL, app: app, seam: srv, http: server.Client()}
+	return &site{t: t, url: server.URL, app: app, seam: srv, client: client, http: server.Client()}
 }
 
 // visitor is a browser without scripts.
@@ -95,27 +100,27 @@ func (v *visitor) signIn(name string) reply {
 	return v.send(http.MethodPost, "/signin", nil, url.Values{"name": {name}}.Encode())
 }
 func (v *visitor) signOut() reply { return v.send(http.MethodPost, "/signout", nil, "") }
-func (v *visitor) session() reply { return v.send(http.MethodPost, "/seam/session", nil, "") }
 
-// token asks for the token as the page does, which must succeed.
-func (v *visitor) token() string {
+// session asks for a session as the page does. refused is the ID of the session whose
+// token Seam has refused, or empty.
+func (v *visitor) session(refused string) reply {
 	v.t.Helper()
-	return v.tokenAfter("")
+	return v.send(http.MethodPost, "/seam/session", http.Header{"Content-Type": {"application/json"}}, `{"refused": "`+refused+`"}`)
 }
 
-// tokenAfter asks for a token after Seam has refused that of a session.
-func (v *visitor) tokenAfter(refused string) string {
+// token returns the token of the session, which the visitor must get.
+func (v *visitor) token(refused string) string {
 	v.t.Helper()
-	reply := v.send(http.MethodPost, "/seam/session", http.Header{"Content-Type": {"application/json"}}, `{"refused": "`+refused+`"}`)
+	reply := v.session(refused)
 	require.Equal(v.t, http.StatusOK, reply.StatusCode, reply.body)
 	var session struct{ Token string }
 	require.NoError(v.t, json.Unmarshal([]byte(reply.body), &session))
 	return session.Token
 }
 
-// check asks Seam whether a token is good.
+// check returns an error if Seam refuses a token.
 func (s *site) check(token string) error {
-	_, err := s.seam.Client(s.t).ClientSessions.Get(s.t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(token))
+	_, err := s.client.ClientSessions.Get(s.t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(token))
 	return err
 }
 
@@ -133,63 +138,29 @@ func TestSignIn(t *testing.T) {
 	assert.Empty(t, site.seam.Requests(), "signing in does not depend on Seam")
 }
 
-// TestSession tests what a page gets when it asks for its token.
+// TestSession gives a page its token, and another one if that is revoked.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	site := startSite(t)
-	visitor := site.visitor()
-	assert.Equal(t, http.StatusUnauthorized, visitor.session().StatusCode)
+	visitor, other := site.visitor(), site.visitor()
+	assert.Equal(t, http.StatusUnauthorized, visitor.session("").StatusCode)
 	assert.Empty(t, site.seam.Requests())
 
 	visitor.signIn("jane_doe")
-	reply := visitor.session()
-	assert.Equal(t, http.StatusOK, reply.StatusCode)
-	assert.Equal(t, "application/json", reply.Header.Get("Content-Type"))
-	assert.Equal(t, "no-store", reply.Header.Get("Cache-Control"))
-	var got map[string]string
-	require.NoError(t, json.Unmarshal([]byte(reply.body), &got))
-	want, err := site.seam.Client(t).ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"})
+	other.signIn("jane_doe")
+	first := visitor.token("")
+	assert.Equal(t, first, visitor.token(""))
+	assert.Equal(t, first, other.token(""))
+	assert.Len(t, site.seam.Requests(), 1, "the others come from the cache")
+	session, err := site.client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"})
 	require.NoError(t, err)
-	assert.Equal(t, map[string]string{
-		"token":             want.Token,
-		"expires_at":        want.ExpiresAt.Format(time.RFC3339Nano),
-		"client_session_id": want.ClientSessionID,
-	}, got)
-	assert.InDelta(t, lifetime.Hours(), time.Until(want.ExpiresAt).Hours(), 1)
+	assert.Equal(t, session.Token, first)
+	assert.InDelta(t, lifetime.Hours(), time.Until(session.ExpiresAt).Hours(), 1)
 
-	require.NoError(t, site.seam.Client(t).ClientSessions.Revoke(t.Context(), want.ClientSessionID))
-	again := visitor.tokenAfter(want.ClientSessionID)
-	assert.NotEqual(t, want.Token, again, "a revoked session is replaced")
-	require.NoError(t, site.check(again))
-	assert.Equal(t, http.StatusMethodNotAllowed, visitor.get("/seam/session").StatusCode)
-}
-
-func TestSeamFails(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name       string
-		fault      seamtest.Fault
-		status     int
-		retryAfter string
-	}{
-		{"unavailable", seamtest.Fault{Status: http.StatusServiceUnavailable}, http.StatusServiceUnavailable, "5"},
-		{"rate limited", seamtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"90"}}}, http.StatusServiceUnavailable, "90"},
-		{"unreachable", seamtest.Fault{Reset: true}, http.StatusServiceUnavailable, "5"},
-		{"wrong key", seamtest.Fault{Status: http.StatusUnauthorized}, http.StatusInternalServerError, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			site := startSite(t)
-			visitor := site.visitor()
-			visitor.signIn("jane_doe")
-			site.seam.Fail(tt.fault)
-			reply := visitor.session()
-			assert.Equal(t, tt.status, reply.StatusCode)
-			assert.Equal(t, tt.retryAfter, reply.Header.Get("Retry-After"))
-			assert.Equal(t, "no-store", reply.Header.Get("Cache-Control"))
-			assert.NotContains(t, reply.body, "seam_")
-		})
-	}
+	require.NoError(t, site.client.ClientSessions.Revoke(t.Context(), session.ClientSessionID))
+	second := visitor.token(session.ClientSessionID)
+	require.NoError(t, site.check(second))
+	assert.Equal(t, second, other.token(session.ClientSessionID))
 }
 
 // TestSignOut signs a user with two browsers out in one of them.
@@ -200,17 +171,17 @@ func TestSignOut(t *testing.T) {
 	phone.signIn("jane_doe")
 	laptop.signIn("jane_doe")
 	joe.signIn("joe")
-	token, joes := laptop.token(), joe.token()
-	assert.Equal(t, token, phone.token())
+	token, joes := laptop.token(""), joe.token("")
+	assert.Equal(t, token, phone.token(""))
 
 	page := phone.signOut()
 	assert.Equal(t, http.StatusOK, page.StatusCode)
 	assert.NotContains(t, page.body, ">jane_doe<")
 	require.ErrorIs(t, site.check(token), seam.ErrUnauthorized)
-	assert.Equal(t, http.StatusUnauthorized, phone.session().StatusCode)
-	assert.Equal(t, http.StatusUnauthorized, laptop.session().StatusCode)
+	assert.Equal(t, http.StatusUnauthorized, phone.session("").StatusCode)
+	assert.Equal(t, http.StatusUnauthorized, laptop.session("").StatusCode)
 	require.NoError(t, site.check(joes))
-	joe.token()
+	joe.token("")
 
 	assert.Equal(t, http.StatusOK, phone.signOut().StatusCode, "signing out twice does no harm")
 }
@@ -220,7 +191,7 @@ func TestSignOutFails(t *testing.T) {
 	site := startSite(t)
 	visitor := site.visitor()
 	visitor.signIn("jane_doe")
-	token := visitor.token()
+	token := visitor.token("")
 	site.seam.Fail(seamtest.Fault{Path: "/client_sessions/revoke", Status: http.StatusServiceUnavailable, Times: 1})
 
 	reply := visitor.signOut()
@@ -269,12 +240,12 @@ func TestNewSignIn(t *testing.T) {
 	visitor.signIn("jane_doe")
 	old := visitor.http.Jar.Cookies(address)
 	thief.http.Jar.SetCookies(address, old)
-	thief.token()
+	thief.token("")
 
 	visitor.signIn("jane_doe")
 	assert.NotEqual(t, old, visitor.http.Jar.Cookies(address))
-	visitor.token()
-	assert.Equal(t, http.StatusUnauthorized, thief.session().StatusCode)
+	visitor.token("")
+	assert.Equal(t, http.StatusUnauthorized, thief.session("").StatusCode)
 }
 
 func TestSignInExpires(t *testing.T) {
@@ -287,7 +258,7 @@ func TestSignInExpires(t *testing.T) {
 		site.app.signIns[cookie] = signIn
 	}
 	assert.NotContains(t, visitor.get("/").body, ">jane_doe<")
-	assert.Equal(t, http.StatusUnauthorized, visitor.session().StatusCode)
+	assert.Equal(t, http.StatusUnauthorized, visitor.session("").StatusCode)
 	other.signIn("joe")
 	assert.Len(t, site.app.signIns, 1, "the next sign-in forgets what has expired")
 }
@@ -300,7 +271,7 @@ func TestCookie(t *testing.T) {
 	} {
 		site, err := parseSite(address)
 		require.NoError(t, err)
-		app := newApp(seamtest.NewServer(t).Client(t), "", site)
+		app := newApp(nil, "", site)
 		assert.Equal(t, want, app.cookie("x").String())
 		assert.Contains(t, app.cookie("").String(), "Max-Age=0", "an empty one removes it")
 	}
@@ -311,7 +282,7 @@ func TestHTTPS(t *testing.T) {
 	t.Parallel()
 	visitor := start(t, "https", (*httptest.Server).StartTLS).visitor()
 	visitor.signIn("jane_doe")
-	visitor.token()
+	visitor.token("")
 	visitor.signOut()
 	address, err := url.Parse(visitor.url)
 	require.NoError(t, err)
@@ -366,7 +337,7 @@ func TestOtherSites(t *testing.T) {
 	assert.Equal(t, http.StatusMisdirectedRequest, reply.StatusCode)
 	assert.Contains(t, reply.body, site.url, "it says where to go")
 	assert.NotContains(t, reply.body, "jane_doe")
-	visitor.token()
+	visitor.token("")
 }
 
 func TestHeaders(t *testing.T) {
@@ -374,7 +345,7 @@ func TestHeaders(t *testing.T) {
 	site := startSite(t)
 	visitor := site.visitor()
 	for _, reply := range []reply{
-		visitor.get("/"), visitor.signIn(""), visitor.signIn("jane_doe"), visitor.session(), visitor.get("/style.css"), visitor.get("/nothing"),
+		visitor.get("/"), visitor.signIn(""), visitor.signIn("jane_doe"), visitor.session(""), visitor.get("/style.css"), visitor.get("/nothing"),
 		visitor.send(http.MethodGet, "/", http.Header{"Host": {"elsewhere.example.com"}}, ""),
 	} {
 		path := reply.Request.URL.Path
@@ -396,7 +367,7 @@ func TestCredentials(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		env  map[string]string
-		own  bool // whether it starts a Seam server of its own
+		fake bool // whether it starts a fake Seam server
 		err  string
 	}{
 		{"nothing", nil, true, ""},
@@ -406,7 +377,7 @@ func TestCredentials(t *testing.T) {
 		}, false, ""},
 		{"no workspace", map[string]string{"SEAM_PERSONAL_ACCESS_TOKEN": srv.PersonalAccessToken}, false, "SEAM_WORKSPACE_ID"},
 		{"both", map[string]string{"SEAM_API_KEY": srv.APIKey, "SEAM_PERSONAL_ACCESS_TOKEN": srv.PersonalAccessToken}, false, "both"},
-		{"endpoint alone", map[string]string{"SEAM_ENDPOINT": srv.URL}, false, "SEAM_API_KEY"},
+		{"endpoint alone", map[string]string{"SEAM_ENDPOINT": srv.URL}, true, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for name, value := range tt.env {
@@ -419,7 +390,7 @@ func TestCredentials(t *testing.T) {
 			}
 			require.NoError(t, err)
 			defer stop()
-			assert.Equal(t, tt.own, endpoint != srv.URL, endpoint)
+			assert.Equal(t, tt.fake, endpoint != srv.URL, endpoint)
 			_, err = client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
 			require.NoError(t, err)
 		})

@@ -1,7 +1,11 @@
-// Webhooks keeps the sessions of users in memory, and forgets one as soon as Seam
-// tells that it was deleted. With SEAM_WEBHOOK_SECRET and SEAM_API_KEY set it
-// listens to the real service, which must reach it under a public URL. Without
-// the secret it shows what happens on a Seam server of its own, and ends.
+// Webhooks keeps client sessions in a cache that drops a session as soon as Seam
+// sends the event that it was deleted.
+//
+//	SEAM_WEBHOOK_SECRET=whsec_… SEAM_API_KEY=seam_… go run ./examples/webhooks
+//
+// Seam must be able to reach /webhooks under a public URL. Without
+// SEAM_WEBHOOK_SECRET, the program starts a fake Seam server, deletes a session there
+// and ends.
 package main
 
 import (
@@ -10,114 +14,73 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/seamtest"
+	"github.com/seam-go/seam/sessioncache"
 	"github.com/seam-go/seam/webhook"
 )
 
-const user = "seam-go-webhooks" // nobody's
-
-// cache holds the sessions that are in use. Seam tells it of those that are deleted;
-// whoever revokes one has to tell it too.
-type cache struct {
-	sessions *seam.ClientSessionsService
-
-	mu      sync.Mutex
-	byUser  map[string]*seam.ClientSession
-	deleted int // how many events of deletion there were
-}
-
-// session returns a user's session, and asks Seam only for one that it has not.
-func (c *cache) session(ctx context.Context, user string) (*seam.ClientSession, error) {
-	c.mu.Lock()
-	session, deleted := c.byUser[user], c.deleted
-	c.mu.Unlock()
-	if session != nil && time.Now().Before(session.ExpiresAt) {
-		return session, nil
-	}
-	session, err := c.sessions.GetOrCreate(ctx, seam.ClientSessionGetOrCreateParams{UserIdentifierKey: user})
-	if err != nil {
-		return nil, err
-	}
-	fmt.Println(user, "has the session", session.ClientSessionID)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.deleted == deleted { // else it may be this one that was deleted meanwhile
-		c.byUser[user] = session
-	}
-	return session, nil
-}
-
-// handle forgets a deleted session. It does no harm to do that again.
-func (c *cache) handle(_ context.Context, event webhook.Event) error {
-	deleted := event.ClientSessionDeleted
-	if deleted == nil {
-		fmt.Println("An event of no interest:", event.EventType)
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.deleted++
-	for user, session := range c.byUser {
-		if session.ClientSessionID == deleted.ClientSessionID {
-			delete(c.byUser, user)
-			fmt.Println(user, "has no session any more: it was deleted")
-		}
-	}
-	return nil
-}
-
-// newServer makes the server that receives events for the cache.
-func (c *cache) newServer(addr, secret string) (*http.Server, error) {
-	verifier, err := webhook.NewVerifier(secret)
-	if err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks", verifier.Handler(c.handle, slog.Default()))
-	return &http.Server{Addr: addr, Handler: mux, ReadTimeout: 15 * time.Second}, nil
-}
+const user = "seam-go-webhooks" // not one of yours
 
 func main() {
 	log.SetFlags(0)
-	addr := flag.String("addr", "127.0.0.1:8080", "where to listen to the real service")
+	addr := flag.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	flag.Parse()
-	secret, run := os.Getenv("SEAM_WEBHOOK_SECRET"), listen
-	if secret == "" {
-		run = demo
+	run := demo
+	if secret := os.Getenv("SEAM_WEBHOOK_SECRET"); secret != "" {
+		run = func() error { return listen(*addr, secret) }
 	}
-	if err := run(context.Background(), *addr, secret); err != nil {
+	if err := run(); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// listen serves the real service until the program is ended.
-func listen(ctx context.Context, addr, secret string) error {
+// newCache returns a cache of client sessions, and the handler of the events that
+// keep it up to date.
+func newCache(client *seam.Client, secret string) (*sessioncache.Cache, http.Handler, error) {
+	cache, err := sessioncache.New(client, sessioncache.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	verifier, err := webhook.NewVerifier(secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /webhooks", verifier.Handler(func(ctx context.Context, event webhook.Event) error {
+		fmt.Println("Received", event.EventType)
+		return cache.HandleEvent(ctx, event) // which ignores other types; handle those here
+	}, slog.Default()))
+	return cache, mux, nil
+}
+
+// listen receives events from Seam until the server fails.
+func listen(addr, secret string) error {
 	client, err := seam.NewClient()
 	if err != nil {
 		return err
 	}
-	c := &cache{sessions: client.ClientSessions, byUser: map[string]*seam.ClientSession{}}
-	server, err := c.newServer(addr, secret)
+	cache, handler, err := newCache(client, secret)
 	if err != nil {
 		return err
 	}
-	if _, err := c.session(ctx, user); err != nil {
+	session, err := cache.Session(context.Background(), user)
+	if err != nil {
 		return err
 	}
-	fmt.Printf("Waiting for events on http://%s/webhooks\n", addr)
+	fmt.Printf("Session %s is in the cache. Waiting for events on http://%s/webhooks\n", session.ClientSessionID, addr)
+	server := &http.Server{Addr: addr, Handler: handler, ReadTimeout: 15 * time.Second}
 	return server.ListenAndServe()
 }
 
-// demo deletes a session behind the cache's back.
-func demo(ctx context.Context, _, _ string) error {
-	fmt.Println("SEAM_WEBHOOK_SECRET is not set: this runs on a Seam server of its own.")
+// demo deletes a session that is in the cache.
+func demo() error {
+	ctx := context.Background()
+	fmt.Println("SEAM_WEBHOOK_SECRET is not set: this runs on a fake Seam server.")
 	srv, err := seamtest.Start()
 	if err != nil {
 		return err
@@ -127,29 +90,25 @@ func demo(ctx context.Context, _, _ string) error {
 	if err != nil {
 		return err
 	}
-	c := &cache{sessions: client.ClientSessions, byUser: map[string]*seam.ClientSession{}}
-	server, err := c.newServer("", srv.WebhookSecret)
+	cache, handler, err := newCache(client, srv.WebhookSecret)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends with the program
-	if err != nil {
-		return err
-	}
-	go func() { _ = server.Serve(listener) }() // if it fails, no delivery is answered
-	defer func() { _ = server.Close() }()
-	srv.AddWebhook("http://" + listener.Addr().String() + "/webhooks")
+	srv.AddWebhookHandler("http://localhost/webhooks", handler)
 
-	session, err := c.session(ctx, user)
+	session, err := cache.Session(ctx, user)
 	if err != nil {
 		return err
 	}
+	fmt.Println("Session", session.ClientSessionID, "is in the cache.")
 	if err := client.ClientSessions.Delete(ctx, session.ClientSessionID); err != nil {
 		return err
 	}
-	for _, delivery := range srv.Deliveries() { // which waits for them
-		fmt.Println("The event was delivered and answered with", delivery.StatusCode)
+	srv.Deliveries() // waits for the event
+	session, err = cache.Session(ctx, user)
+	if err != nil {
+		return err
 	}
-	_, err = c.session(ctx, user)
-	return err
+	fmt.Println("Session", session.ClientSessionID, "is in the cache.")
+	return nil
 }

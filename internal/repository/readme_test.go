@@ -52,8 +52,8 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestReadmeIsComplete looks for each operation and example, and for what the
-// README links to.
+// TestReadmeIsComplete looks for each operation and example in the README, and for the
+// files and headings that it links to.
 func TestReadmeIsComplete(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")
@@ -67,9 +67,18 @@ func TestReadmeIsComplete(t *testing.T) {
 	for _, main := range mains {
 		assert.Contains(t, readme, "](examples/"+filepath.Base(filepath.Dir(main))+")")
 	}
+	var anchors []string // as GitHub makes them of headings
+	for _, heading := range regexp.MustCompile(`(?m)^##+ (.+)$`).FindAllStringSubmatch(readme, -1) {
+		words := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		anchors = append(anchors, "#"+strings.ReplaceAll(words, " ", "-"))
+	}
 	for _, link := range regexp.MustCompile(`\]\(([^:)]+)\)`).FindAllStringSubmatch(readme, -1) {
-		_, err := os.Stat(link[1])
-		require.NoError(t, err)
+		if strings.HasPrefix(link[1], "#") {
+			assert.Contains(t, anchors, link[1])
+		} else {
+			_, err := os.Stat(link[1])
+			assert.NoError(t, err)
+		}
 	}
 	assert.Equal(t, 0, strings.Count(readme, "```")%2)
 	assert.Equal(t, strings.Count(readme, "package main"), strings.Count(readme, "```go\npackage main"), "each is run")

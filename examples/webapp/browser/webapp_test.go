@@ -46,8 +46,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// startWebapp starts the webapp for the Seam server, or for one of its own if srv
-// is nil, and returns its URL and what ends it.
+// startWebapp starts the webapp for srv, or for a fake Seam server of its own if srv
+// is nil. It returns its URL and a function that kills it.
 func startWebapp(t *testing.T, srv *seamtest.Server) (site string, kill func()) {
 	t.Helper()
 	if chromium == "" {
@@ -226,27 +226,40 @@ func TestWebapp(t *testing.T) {
 	}
 }
 
-// TestRevokedToken revokes the token of an open page.
+// TestRevokedToken revokes the token of a user who has a page open in two browsers.
 //
 //nolint:paralleltest // as above
 func TestRevokedToken(t *testing.T) {
 	srv := seamtest.NewServer(t)
 	site, _ := startWebapp(t, srv)
-	tab := open(t, site)
-	tab.signIn()
-	tab.stay()
-	first := tab.text("#session")
+	phone, laptop := open(t, site), open(t, site)
+	phone.signIn()
+	laptop.signIn()
+	first := phone.text("#session")
+	require.Equal(t, first, laptop.text("#session"))
 	require.NoError(t, srv.Client(t).ClientSessions.Revoke(t.Context(), first))
 
-	tab.do(
-		chromedp.Click("#refresh button"),
-		chromedp.WaitNotPresent(fmt.Sprintf("//dd[@id='session' and .=%q]", first)),
-		chromedp.WaitVisible("#refresh button:enabled"),
-	)
-	assert.Equal(t, "Seam knows you.", tab.text("#status"))
-	assert.True(t, tab.stayed(), "no reload")
-	assert.Equal(t, []string{"{}", `{"refused":"` + first + `"}`}, tab.sent("/seam/session"))
-	assert.Len(t, tab.sent("/client_sessions/get"), 3)
+	for name, tab := range map[string]*tab{"phone": phone, "laptop": laptop} {
+		tab.stay()
+		tab.do(
+			chromedp.Click("#refresh button"),
+			chromedp.WaitNotPresent(fmt.Sprintf("//dd[@id='session' and .=%q]", first)),
+			chromedp.WaitVisible("#refresh button:enabled"),
+		)
+		assert.Equal(t, "Seam knows you.", tab.text("#status"), name)
+		assert.True(t, tab.stayed(), "no reload")
+		assert.Equal(t, []string{"{}", `{"refused":"` + first + `"}`}, tab.sent("/seam/session"), name)
+		assert.Len(t, tab.sent("/client_sessions/get"), 3, name)
+	}
+	laptop.screenshot("renewed")
+	assert.Equal(t, phone.text("#session"), laptop.text("#session"), "they share the new session")
+	fetches := 0
+	for _, request := range srv.Requests() {
+		if request.Path == "/client_sessions/get_or_create" {
+			fetches++
+		}
+	}
+	assert.Equal(t, 2, fetches, "one for each session, although four times a page asked for one")
 }
 
 // TestTwoBrowsers signs a user out in one of two browsers.
