@@ -209,7 +209,7 @@ func TestRevokeAllNeedsAFilter(t *testing.T) {
 	}{
 		{want: "params are empty; set at least one field"},
 		{params: seam.ClientSessionListParams{UserIdentifierKey: " "}, want: "UserIdentifierKey is blank; set it"},
-		{params: ofJane, opts: []seam.Option{seam.WithResponse(new(seam.Response))}, want: "WithResponse is for a single call, and several would overwrite the Response; pass it to that call"},
+		{params: ofJane, opts: []seam.Option{seam.WithResponse(new(seam.Response))}, want: "RevokeAll sends several requests, which WithResponse cannot hold; omit it"},
 		{params: ofJane, opts: []seam.Option{nil}, want: "an Option is nil; omit it"},
 	} {
 		revoked, err := sessions.RevokeAll(t.Context(), tt.params, tt.opts...)

@@ -390,8 +390,8 @@ func TestPostInvalidParams(t *testing.T) {
 		"its own JSON":             {params: map[string]any{"a": marshaler("b\xff")}, want: "params are not valid UTF-8; pass UTF-8"},
 		"JSON that fails":          {params: map[string]any{"user_identifier_key": failing("jane_doe")}, want: "params cannot be encoded; pass what json.Marshal accepts"},
 		"a key in a name":          {params: map[string]any{"user_identifier_key": map[string]any{"jane_doe": "\xff"}}, want: "REDACTED is not valid UTF-8; pass UTF-8"},
-		"a result by value":        {result: webviewParams{}, want: "result is not a pointer, or a nil one; pass a pointer, or nil to discard the response"},
-		"a nil result":             {result: (*webviewParams)(nil), want: "result is not a pointer, or a nil one; pass a pointer, or nil to discard the response"},
+		"a result by value":        {result: webviewParams{}, want: "result is a nil pointer or not a pointer; pass a pointer, or nil to discard the response"},
+		"a nil result":             {result: (*webviewParams)(nil), want: "result is a nil pointer or not a pointer; pass a pointer, or nil to discard the response"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -122,10 +122,11 @@ func (c *Cache) getOrCreate(ctx context.Context, params seam.ClientSessionGetOrC
 		entry.ExpiresAt = begin.Add(noEnd)
 	}
 	entry.RenewAt = entry.ExpiresAt.Add(-c.config.RefreshBefore)
-	if used := session.CreatedAt.Add(c.config.RefreshBefore - skew); entry.RenewAt.Before(used) {
-		if entry.RenewAt = used; used.After(entry.ExpiresAt) {
-			entry.RenewAt = entry.ExpiresAt
-		}
+	if earliest := session.CreatedAt.Add(c.config.RefreshBefore - skew); entry.RenewAt.Before(earliest) {
+		entry.RenewAt = earliest
+	}
+	if entry.RenewAt.After(entry.ExpiresAt) {
+		entry.RenewAt = entry.ExpiresAt
 	}
 	return entry, nil
 }

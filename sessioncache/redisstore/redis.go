@@ -32,7 +32,8 @@ func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 }
 
-// deleted is the value at the name of a deleted session. Otherwise it is the name of the user.
+// deleted is the value stored for a deleted session. The value for any other session is the
+// name of its user.
 const deleted = "deleted"
 
 var errDeleted = errors.New("redisstore: the session was deleted")

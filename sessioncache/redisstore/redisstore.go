@@ -35,8 +35,9 @@
 // error. Call them again, because Redis may still have the session when it is back.
 //
 // Configure Redis without persistence, so that it does not restore deleted sessions, and with
-// enough memory. A session that Redis evicts is fetched again. If Redis evicts the name of a
-// session ID, a client_session.deleted event for that session has no effect.
+// enough memory. A session that Redis evicts is fetched again. If Redis evicts the value
+// that maps a session ID to its user, a client_session.deleted event for that session has no
+// effect.
 package redisstore
 
 import (
@@ -59,11 +60,12 @@ import (
 const (
 	// defaultTimeout bounds each request to Redis.
 	defaultTimeout = time.Second
-	// pause is how long Redis is not used after a failure.
+	// pause is how long Redis is not read after a failure. Deletions are always sent.
 	pause = 5 * time.Second
 	// readTTL bounds how long a value is cached in memory. It is longer than any session lives,
-	// because Redis reports when a value expires. It also bounds the locks of rueidisaside, which
-	// end after a few seconds if their process is gone.
+	// because Redis reports when a value expires. It is also the TTL of the locks of
+	// rueidisaside. That does no harm: other processes remove a lock within seconds if its
+	// process is gone.
 	readTTL = 10 * 365 * 24 * time.Hour
 	// deletedTTL is how long the ID of a deleted session is stored. It is longer than a fetch,
 	// which may have received that session before.
@@ -177,8 +179,9 @@ func (s *Store) Load(ctx context.Context, userIdentifierKey string, fetch sessio
 	name := s.sealer.user(userIdentifierKey)
 	for {
 		deletions := s.deletionsOf(name).Load()
-		// Each process runs one load of a user at a time. All locks of a process are equal for
-		// rueidisaside, so with two loads the first could store what was deleted.
+		// Each process runs one load of a user at a time. rueidisaside cannot tell two locks of
+		// one process apart. With two loads, the first could use the lock of the second to store
+		// a session after it was deleted.
 		result, err, _ := s.flights.Do(name, func() (any, error) { return s.load(ctx, name, fetch) })
 		if err != nil {
 			return nil, err
@@ -279,13 +282,12 @@ func (s *Store) fill(ctx context.Context, name string, fetch sessioncache.FetchF
 	}
 	if s.failed(err) == nil {
 		// rueidisaside does not report whether it stored the value or its lock was deleted.
-		now := s.deletionsOf(name).Load()
-		current, err := s.read(ctx, name)
-		if err == nil && current.value == stored {
-			return loaded{fetched, now}, nil
-		}
-		if err == nil {
-			return loaded{}, nil
+		latest := s.deletionsOf(name).Load()
+		if current, err := s.read(ctx, name); err == nil {
+			if current.value != stored {
+				return loaded{}, nil
+			}
+			return loaded{fetched, latest}, nil
 		}
 	}
 	if s.deletionsOf(name).Load() != deletions {
