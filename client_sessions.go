@@ -193,7 +193,7 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 // closes the connection.
 //
 // [WithTimeout] limits the wait for the response headers and each read of the body, but
-// not the time spent in the loop body. The context limits both.
+// not the time spent in the loop body. The context limits the whole loop.
 //
 // All is idempotent. It is not retried after the response headers were received.
 //
@@ -219,8 +219,8 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 // sessions concurrently.
 //
 // It returns the sessions that were revoked, including those that no longer existed. If
-// some could not be revoked, it also returns an error. Like that of [errors.Join], the
-// error wraps one error for each session that could not be revoked, which contains the ID
+// some could not be revoked, it also returns an error. The error wraps one error for each
+// session that could not be revoked, as [errors.Join] does. The text of each contains the ID
 // of the session. RevokeAll tries all sessions unless the context ends. If the list of sessions cannot be read completely, or contains
 // a session that does not match params, RevokeAll revokes nothing. Sessions that are
 // created while it runs may not be revoked.

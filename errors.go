@@ -61,9 +61,8 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 //
 // JSON, URL and HTML escapes of these secrets are recognized. Other encodings, such as
 // base64, other spellings, such as upper case, and parts of a secret are not. User
-// identifier keys are not redacted in RequestID. They are not redacted either in Type and
-// in the keys of ValidationErrors, if these look like a name from Seam, such as
-// client_session_not_found.
+// identifier keys are not redacted in RequestID. Nor are they redacted in Type or in a key
+// of ValidationErrors that looks like a name from Seam, such as client_session_not_found.
 type APIError struct {
 	Method     string // HTTP method of the request, always POST
 	Path       string // path of the request, such as /client_sessions/get

@@ -71,8 +71,8 @@ func withCredential(kind credentialKind, secret string) Option {
 	}
 }
 
-// WithEndpoint sets the base URL of the API, which may have a path. The default is
-// [DefaultEndpoint].
+// WithEndpoint sets the base URL of the API, which may have a path. The default is the
+// value of SEAM_ENDPOINT, or [DefaultEndpoint] if that is not set.
 func WithEndpoint(endpoint string) Option {
 	return func(c *config) error {
 		base, insecure, problem := transport.ParseEndpoint(endpoint, DefaultEndpoint, "give the credential with an option such as WithAPIKey")
@@ -98,9 +98,9 @@ func WithInsecureHTTP() Option {
 // [WithTimeout]. CheckRedirect and Jar are ignored, and client is not modified.
 //
 // Create is retried after a failed connection only if the transport reports its
-// connections to [net/http/httptrace], as [http.Transport] does. It must report all of
-// them. Otherwise an attempt that was sent looks like one that was not, and Create could
-// be sent twice.
+// connections to [net/http/httptrace], as [http.Transport] does. A transport that reports
+// only some of its connections is not supported: an attempt on a connection that it does
+// not report looks unsent, so Create could be sent twice.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {

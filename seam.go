@@ -18,7 +18,7 @@
 // a client session token or a publishable key. The credential comes from an option
 // such as [WithAPIKey], or else from the environment: SEAM_API_KEY, or
 // SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. Without such an option, [NewClient]
-// returns an error if both are set. SEAM_ENDPOINT sets the endpoint unless [WithEndpoint]
+// returns an error if both SEAM_API_KEY and SEAM_PERSONAL_ACCESS_TOKEN are set. SEAM_ENDPOINT sets the endpoint unless [WithEndpoint]
 // does. Only NewClient reads the environment. An [Option] that is passed to a call
 // applies to that call only, so a call can use another credential.
 //
@@ -50,8 +50,8 @@
 //
 // Unknown hosts and invalid TLS certificates are not transient.
 //
-// The delay before the first retry is random between 200 and 400 milliseconds. The
-// range doubles with each further retry, up to 10 to 20 seconds. A longer
+// The delay before the first retry is random between 200 and 400 milliseconds. Both
+// bounds double with each further retry, to at most 10 and 20 seconds. A longer
 // Retry-After of a response with status 429 or 503 is used instead, up to 60
 // seconds. The call returns the error of the last attempt at once if the Retry-After
 // is longer than that, or if the delay would exceed the deadline of the context.
@@ -67,8 +67,8 @@
 // identifier keys. They are replaced by REDACTED; see [APIError] for what is
 // recognized. URLs contain none either. Formatting a [Client] with fmt or slog omits
 // its credential, and formatting a [ClientSession] omits its token.
-// [encoding/json.Marshal] of a ClientSession includes the token. Package net/http may
-// itself log data that a server sends without a request.
+// [encoding/json.Marshal] of a ClientSession includes the token. Package net/http
+// itself may log data that a server sends on an idle connection.
 //
 // Redirects are not followed, but returned as an [*APIError]. Plain http is rejected
 // except for loopback, unless [WithInsecureHTTP] allows it.
@@ -174,10 +174,10 @@ var endpointPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 // result. path is the path of the endpoint, such as /devices/list, without a query.
 //
 // params is a struct, a map, a pointer to one of them, or nil, and is encoded with
-// [encoding/json]. A string field of a struct may be empty, but not only white space.
-// Strings in a slice field must not be blank. Blank strings in a map or behind a pointer
-// are sent. Invalid UTF-8 and a blank user_identifier_key are rejected everywhere. Times
-// are encoded as they are, and Seam accepts only UTC.
+// [encoding/json]. A string field of a struct may be empty, but must not consist of white
+// space. Strings in a slice field must not be blank. Blank strings in a map or behind a
+// pointer are sent. Invalid UTF-8 and a blank user_identifier_key are rejected everywhere.
+// Times are encoded as they are, and Seam accepts only UTC.
 //
 // result is a pointer, or nil to discard the response. The whole response is decoded
 // into it, so its fields are those of the response, such as connect_webview. If

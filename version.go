@@ -1,4 +1,5 @@
 package seam
 
-// Version is the version of this module. It is sent with every request.
+// Version is the version of this module, or of its last release during development. It is
+// sent with every request.
 const Version = "0.1.0"

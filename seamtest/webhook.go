@@ -28,8 +28,8 @@ const (
 // Seam uses the same message ID in all attempts to deliver an event.
 //
 // To test rejection, use a wrong secret, time or body. The secret may be shorter than
-// webhook.NewVerifier allows. SignWebhook panics if the secret is not base64, after an
-// optional whsec_.
+// webhook.NewVerifier allows. SignWebhook panics if secret is not base64, with or
+// without the prefix whsec_.
 func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Header {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {

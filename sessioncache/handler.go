@@ -30,7 +30,8 @@ const (
 //	{"refused": "<client_session_id>"}
 //
 // If that session is still in the cache, Handler calls [Cache.Forget] and gets a session from
-// Seam. Otherwise it returns the cached session. The response is
+// Seam. Otherwise the session was replaced already, and Handler returns the result of
+// [Cache.Session]. The response is
 //
 //	{"token": "…", "expires_at": "2026-01-02T15:04:05Z", "client_session_id": "…"}
 //

@@ -52,8 +52,8 @@ type Config struct {
 
 	// RefreshBefore is how long before its expiry a session is renewed: the next call revokes it
 	// and creates another one. The default is 5 minutes, or a tenth of Lifetime if that is
-	// shorter. A session is not renewed before it is RefreshBefore old, so a session that lives
-	// no longer than that is used until it expires.
+	// shorter. RefreshBefore is also the minimum age for renewal. A session whose whole lifetime
+	// is RefreshBefore or less is used until it expires.
 	RefreshBefore time.Duration
 
 	// MaxUsers is the maximum number of users with a session in memory. When it is exceeded,

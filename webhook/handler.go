@@ -25,7 +25,7 @@ var errMethod = errors.New("webhook: method is not POST")
 //	invalid signature, timestamp, headers  400     yes, since the secret may be misconfigured
 //	truncated body                         400     yes
 //	body longer than 1 MiB                 413     yes
-//	method other than POST                 405     no
+//	method other than POST                 405     not from Seam
 //
 // To stop retries, handle may return an error that matches [ErrInvalidEvent]. handle
 // must return within 15 seconds; queue longer work. After that, Seam closes the
