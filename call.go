@@ -154,8 +154,8 @@ func none(ctx context.Context, c *call) error {
 	return err
 }
 
-// member is the value of a JSON member, as far as it matters here. It takes no memory,
-// whatever the value.
+// member is the value of a JSON member, as far as it matters here. It does not retain the
+// value, however large.
 type member int
 
 const (

@@ -163,8 +163,8 @@ func (e *APIError) decodeBody(body []byte, secrets redact.Secrets) {
 // addValidationErrors flattens a tree of validation errors. Each node has its
 // messages under _errors, and its children under the names of fields.
 func (e *APIError) addValidationErrors(name string, node any, depth int, secrets redact.Secrets) {
-	// limit is for the messages of a field, the number of fields and the bytes of a name: a
-	// hostile tree grows when it is flattened.
+	// limit bounds the messages of a field, the number of fields and the bytes of a name,
+	// because flattening a hostile tree makes it grow.
 	const limit = 200
 	children, _ := node.(map[string]any)
 	if depth > 32 || len(name) > limit || len(e.ValidationErrors) >= limit {

@@ -13,15 +13,15 @@ import (
 )
 
 // paramsProblem returns what is wrong with v, called name, or the empty string. It rejects
-// blank strings, which Seam may ignore, and invalid UTF-8, which encoding/json replaces, so
-// that the keys of two users could become equal. Blank strings in a map and behind a
-// pointer are allowed, since they were set on purpose.
+// blank strings, which Seam may ignore. It also rejects invalid UTF-8: encoding/json
+// replaces it, which could make the keys of two users equal. Blank strings in a map and
+// behind a pointer are allowed, since they were set on purpose.
 func paramsProblem(name string, v reflect.Value, blankAllowed bool, depth int) string {
 	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return ""
 	}
 	if depth > 100 {
-		return name + " is nested too deeply; use less than 100 levels"
+		return name + " is nested too deeply; use fewer than 100 levels"
 	}
 	if v.CanInterface() { // not an embedded struct of an unexported type
 		switch value := v.Interface().(type) {

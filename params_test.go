@@ -383,7 +383,7 @@ func TestPostInvalidParams(t *testing.T) {
 		"a pointer to a nil map":   {params: new(map[string]any), want: "params are not a struct or a map; pass one, or nil"},
 		"a time":                   {params: time.Now(), want: "params are not a struct or a map; pass one, or nil"},
 		"a channel":                {params: map[string]any{"a": make(chan int)}, want: "params cannot be encoded: json: unsupported type: chan int"},
-		"a cycle":                  {params: cycle, want: "A is nested too deeply; use less than 100 levels"},
+		"a cycle":                  {params: cycle, want: "A is nested too deeply; use fewer than 100 levels"},
 		"an embedded struct":       {params: hiding{embedded{"jane\xff"}}, want: "UserIdentifierKey is not valid UTF-8; pass UTF-8"},
 		"a pointer to one":         {params: struct{ *embedded }{&embedded{"jane\xff"}}, want: "UserIdentifierKey is not valid UTF-8; pass UTF-8"},
 		"its own text":             {params: map[string]any{"a": textMarshaler("b\xff")}, want: "a is not valid UTF-8; pass UTF-8"},

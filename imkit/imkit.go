@@ -1,6 +1,6 @@
 // Package imkit revokes access tokens of the IMKIT chat service.
 //
-// IMKIT calls its users clients. An IMKIT client ID identifies one of them.
+// In IMKIT, a user is called a client, and is identified by a client ID.
 //
 //	client, err := imkit.NewClient(os.Getenv("IMKIT_ENDPOINT"), os.Getenv("IMKIT_API_KEY"))
 //	if err != nil {

@@ -25,9 +25,9 @@ import (
 // [Client]. It is safe for concurrent use.
 //
 // IMKIT client IDs are escaped in the URL; pass them unescaped. A proxy might rewrite
-// some IDs to the ID of another client, so these are rejected: IDs that contain \, ;, ?,
-// #, a percent escape such as %2F or a control character, and IDs with an empty, "." or
-// ".." path segment. Blank IDs and invalid UTF-8 are rejected too.
+// some IDs to the ID of another client, so these are rejected: IDs that contain a
+// backslash, semicolon, question mark, number sign, control character or percent escape
+// such as %2F, and IDs with an empty, "." or ".." path segment. Blank IDs and invalid UTF-8 are rejected too.
 //
 // The package documentation describes the errors that all methods return.
 type TokensService struct {

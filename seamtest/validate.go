@@ -18,7 +18,8 @@ type field struct {
 	kind     kind
 	required bool
 	// oneOf has the valid values of a text or list, or is nil if all are valid.
-	// Several groups are a union in the API's schema, with other error messages.
+	// If there are several groups, the API's schema has a union, whose error messages
+	// differ.
 	oneOf [][]string
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// renewTimeout bounds each request after which the old session can still be returned.
+	// renewTimeout bounds the first request for a session while the old one is valid, and the
+	// request that revokes it.
 	renewTimeout = 10 * time.Second
 	// renewAgain is the delay before another attempt to renew a session.
 	renewAgain = 30 * time.Second

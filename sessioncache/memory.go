@@ -10,15 +10,15 @@ import (
 )
 
 // memory is the [Store] of one process. Package otter shares loads, discards a load whose key is
-// invalidated before it ends, and limits the number of users. It does not expire entries: its
-// clock stops while the machine is suspended, and expiry needs a goroutine that must be stopped.
+// invalidated before it ends, and limits the number of users. Its expiry is not used:
+// its clock stops while the machine is suspended, and it needs a goroutine that must be stopped.
 type memory struct {
 	users *otter.Cache[string, *held]
 
 	// mu is locked while otter holds its locks, so methods of users must not be called under it.
 	mu       sync.Mutex
-	sessions map[string]*held // entries in users by session ID
-	renewing map[string]*held // entries that a load is renewing by user
+	sessions map[string]*held // by session ID; entries in users
+	renewing map[string]*held // by user; entries that a load is renewing
 	deleted  recent
 }
 
@@ -104,8 +104,8 @@ func (m *memory) Load(ctx context.Context, userIdentifierKey string, fetch Fetch
 	return nil, ErrDeleted
 }
 
-// retire removes h, unless it was already replaced, so that the next load fetches. Unless h is
-// dead, that load gets it as the old entry.
+// retire removes h so that the next load fetches. If h is not dead, that load gets it as the old
+// entry. If h was already replaced, retire does nothing.
 func (m *memory) retire(userIdentifierKey string, h *held) {
 	m.users.ComputeIfPresent(userIdentifierKey, func(current *held) (*held, otter.ComputeOp) {
 		if current != h {

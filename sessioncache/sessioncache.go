@@ -41,7 +41,7 @@ const (
 
 	// fetchTimeout bounds a fetch, which does not end with the context of a caller.
 	fetchTimeout = time.Minute
-	// maxLoads is how often a load fetches a session that was deleted.
+	// maxLoads is the maximum number of times that a load fetches the same deleted session.
 	maxLoads = 3
 )
 
@@ -149,8 +149,9 @@ func isClientSession(client *seam.Client) bool {
 // error if the session from Seam has already expired. Errors are not cached, so the next call
 // starts another fetch.
 //
-// If a request to renew a session fails or takes longer than 10 seconds, Session returns the old
-// one until it expires, unless that is already revoked. It tries again after 30 seconds.
+// If renewing a session fails or takes longer than 10 seconds, Session returns the old one until
+// it expires, unless that is already revoked. It tries again after 30 seconds. If revoking the old
+// session fails, this can take up to a minute.
 //
 // If userIdentifierKey is blank, the error matches [seam.ErrInvalidParams].
 func (c *Cache) Session(ctx context.Context, userIdentifierKey string) (*seam.ClientSession, error) {

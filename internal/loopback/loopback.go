@@ -105,7 +105,7 @@ func (s *Server) track(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.running.Add(1)
-	case http.StateClosed, http.StateHijacked: // after its handler has returned, or took over
+	case http.StateClosed, http.StateHijacked: // its handler has returned or has taken over the connection
 		s.running.Done()
 	}
 }

@@ -70,7 +70,7 @@ func (s Secrets) Text(text string) string {
 	return string(masked)
 }
 
-// Name is like Text but for the name of a field or of an error type. Seam's names
+// Name is Text for the name of a field or of an error type. Seam's names
 // consist of lower-case letters, digits and underscores, and an identifier may equal
 // one by chance. Name does not mask identifiers in a name of this form.
 func (s Secrets) Name(name string) string {

@@ -18,8 +18,8 @@ const (
 )
 
 // DefaultTransport returns the transport of all clients without an http.Client of their
-// own. It keeps more idle connections to a host than net/http does, which are two: a
-// client sends all requests to one host.
+// own. It keeps more idle connections to a host than the two of net/http, because a client
+// sends all requests to one host.
 var DefaultTransport = sync.OnceValue(func() http.RoundTripper {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -55,8 +55,8 @@ func validPort(port string) bool {
 	return port == "" || err == nil
 }
 
-// isLoopback reports whether host is loopback, in a form for which net/http uses no
-// proxy.
+// isLoopback reports whether host is "localhost" or a loopback IP address. For these,
+// net/http uses no proxy.
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback() || host == "localhost"

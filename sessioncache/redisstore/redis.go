@@ -54,7 +54,8 @@ type content struct {
 	left  time.Duration
 }
 
-// read reads a value from Redis. The copy in memory may be out of date for a moment.
+// read reads a value from Redis itself, because the copy in memory may be out of date for a
+// moment.
 func (s *Store) read(ctx context.Context, name string) (content, error) {
 	if s.isDown() {
 		return content{}, errDown

@@ -62,13 +62,13 @@ const (
 	defaultTimeout = time.Second
 	// pause is how long Redis is not read after a failure. Deletions are always sent.
 	pause = 5 * time.Second
-	// readTTL bounds how long a value is cached in memory. It is longer than any session lives,
+	// readTTL bounds how long a value is cached in memory. It may exceed the life of any session,
 	// because Redis reports when a value expires. It is also the TTL of the locks of
 	// rueidisaside. That does no harm: other processes remove a lock within seconds if its
 	// process is gone.
 	readTTL = 10 * 365 * 24 * time.Hour
 	// deletedTTL is how long the ID of a deleted session is stored. It is longer than a fetch,
-	// which may have received that session before.
+	// which may have received the session before it was deleted.
 	deletedTTL = 3 * time.Minute
 	// maxLoads is how many deleted sessions a load fetches.
 	maxLoads = 8
@@ -82,7 +82,7 @@ type Store struct {
 	close   sync.Once
 	timeout time.Duration // of each request to Redis
 
-	deletions [1024]atomic.Uint64 // deletions by this process, by a hash of the user's name
+	deletions [1024]atomic.Uint64 // counts of deletions by this process, indexed by a hash of the name
 	seed      maphash.Seed
 	failedAt  atomic.Int64 // when Redis last failed, in nanoseconds since start
 	start     time.Time
@@ -163,12 +163,12 @@ func (s *Store) Get(ctx context.Context, userIdentifierKey string) (*sessioncach
 	return s.sealer.open(name, value, time.Duration(result.CachePTTL())*time.Millisecond), nil
 }
 
-// deletionsOf returns the number of deletions of a user, and of others with the same hash.
+// deletionsOf returns the counter of deletions of a user and of others with the same hash.
 func (s *Store) deletionsOf(name string) *atomic.Uint64 {
 	return &s.deletions[maphash.String(s.seed, name)%uint64(len(s.deletions))]
 }
 
-// loaded is the result of a load. The entry was valid when deletionsOf had the value deletions.
+// loaded is the result of a load: an entry, and the count of deletions at which it was valid.
 type loaded struct {
 	entry     *sessioncache.Entry
 	deletions uint64
@@ -338,6 +338,7 @@ func (s *Store) DeleteSession(ctx context.Context, clientSessionID string) error
 	if err != nil {
 		return s.failed(err)
 	}
-	// This also discards a fetch in progress, which may have received the session before.
+	// This also discards a fetch in progress, which may have received the session before the
+	// deletion.
 	return s.failed(s.delete(ctx, name))
 }

@@ -62,7 +62,7 @@ func (s *sealer) name(kind, id string) string {
 // clocks of the processes may differ.
 type sealed struct {
 	Session     seam.ClientSession `json:"session"`
-	Life        time.Duration      `json:"life"`         // when it was sealed
+	Life        time.Duration      `json:"life"`         // time until ExpiresAt, as of sealing
 	RenewBefore time.Duration      `json:"renew_before"` // time between RenewAt and ExpiresAt
 }
 
