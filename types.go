@@ -15,9 +15,9 @@ import (
 //
 // Formatted with package fmt or log/slog, it shows REDACTED in place of its token.
 // [encoding/json.Marshal] includes the token, so that it can be sent to the user's
-// browser or phone. The token also appears where the methods of ClientSession are not
-// called: in package fmt with %p or %w, and for unexported fields of other types, and
-// in the JSON handler of log/slog for a session inside a slice, map or struct.
+// browser or phone. The token still appears if a ClientSession is formatted with %p or %w,
+// if fmt formats another type that has it in an unexported field, or if the JSON handler
+// of log/slog logs a slice, map or struct that contains it.
 //
 // See https://docs.seam.co/latest/api/client_sessions.
 type ClientSession struct {

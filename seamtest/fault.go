@@ -21,8 +21,8 @@ type Fault struct {
 	// Times limits the number of requests affected. 0 means no limit.
 	Times int
 	// TakesEffect makes the server process the request, so that only its response
-	// is lost. Without it, the request is not processed. A request with Delay alone
-	// is always processed.
+	// is lost. Without it, the request is not processed. If only Delay is set, the
+	// request is always processed.
 	TakesEffect bool
 
 	Delay  time.Duration // delay before the request is processed or fails
@@ -31,8 +31,8 @@ type Fault struct {
 	Body   string        // body of the response; requires Status
 	Reset  bool          // resets the connection instead of responding
 
-	// Cut closes the connection in the middle of the response body. If the request
-	// is not processed, its response is {"ok":true}.
+	// Cut closes the connection in the middle of the response body. Without
+	// TakesEffect, the body that is cut is {"ok":true}.
 	Cut bool
 	// Stall sends the same part of the response as Cut, but then keeps the connection
 	// open until the client disconnects or the server is closed.

@@ -52,8 +52,8 @@ type Config struct {
 
 	// RefreshBefore is how long before its expiry a session is renewed: the next call revokes it
 	// and creates another one. The default is 5 minutes, or a tenth of Lifetime if that is
-	// shorter. RefreshBefore is also the minimum age for renewal. A session whose whole lifetime
-	// is RefreshBefore or less is used until it expires.
+	// shorter. A session is never renewed until RefreshBefore has passed since it was created. So a
+	// session whose whole lifetime is RefreshBefore or less is used until it expires.
 	RefreshBefore time.Duration
 
 	// MaxUsers is the maximum number of users with a session in memory. When it is exceeded,
@@ -151,7 +151,7 @@ func isClientSession(client *seam.Client) bool {
 //
 // If renewing a session fails or takes longer than 10 seconds, Session returns the old one until
 // it expires, unless that is already revoked. It tries again after 30 seconds. If revoking the old
-// session fails, this can take up to a minute.
+// session fails, a call of Session can take up to a minute.
 //
 // If userIdentifierKey is blank, the error matches [seam.ErrInvalidParams].
 func (c *Cache) Session(ctx context.Context, userIdentifierKey string) (*seam.ClientSession, error) {

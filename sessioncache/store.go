@@ -39,7 +39,7 @@ type Store interface {
 }
 
 // ErrDeleted is returned by [Cache.Session] if Seam repeatedly returns a session that was
-// deleted. Store.Load returns it when it stops calling fetch again.
+// deleted. A Store.Load that gives up after calling fetch several times returns it.
 var ErrDeleted = errors.New("sessioncache: Seam returned a deleted client session several times; try again later")
 
 // FetchFunc gets a session of a user from Seam. If old is not nil, it renews the session of old,
