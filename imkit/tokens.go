@@ -148,8 +148,8 @@ type response struct {
 	RC     int    `json:"RC"`
 	RM     string `json:"RM"`
 	Result struct {
-		// Tokens are decoded one by one, so that the length of the body limits the
-		// memory.
+		// Tokens are decoded one by one, and decoding stops at an invalid one. A struct
+		// for each would let a body of {} take many times its length in memory.
 		Data []json.RawMessage `json:"data"`
 	} `json:"result"`
 

@@ -18,8 +18,8 @@ type field struct {
 	kind     kind
 	required bool
 	// oneOf has the valid values of a text or list, or is nil if all are valid.
-	// If there are several groups, the API's schema has a union, whose error messages
-	// differ.
+	// Several groups are a union in the API's schema: a value must be in one of them,
+	// and an error has one message for each group.
 	oneOf [][]string
 }
 

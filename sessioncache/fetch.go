@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// renewTimeout bounds the first request for a session while the old one is valid, and the
-	// request that revokes it.
+	// A renewal gets the session from Seam, revokes it if it expires soon, and gets a new one.
+	// renewTimeout bounds the first of these requests if the old session is still valid, and
+	// always the second. fetchTimeout bounds the renewal as a whole.
 	renewTimeout = 10 * time.Second
 	// renewAgain is the delay before another attempt to renew a session.
 	renewAgain = 30 * time.Second

@@ -15,7 +15,8 @@ import (
 type memory struct {
 	users *otter.Cache[string, *held]
 
-	// mu is locked while otter holds its locks, so methods of users must not be called under it.
+	// Otter's callbacks lock mu while otter holds its own locks. So methods of the users cache
+	// must not be called while mu is held.
 	mu       sync.Mutex
 	sessions map[string]*held // by session ID; entries in users
 	renewing map[string]*held // by user; entries that a load is renewing

@@ -70,7 +70,8 @@ const (
 	// deletedTTL is how long the ID of a deleted session is stored. It is longer than a fetch,
 	// which may have received the session before it was deleted.
 	deletedTTL = 3 * time.Minute
-	// maxLoads is how many deleted sessions a load fetches.
+	// maxLoads is how often a load fetches a session that turns out to be deleted, before it
+	// returns ErrDeleted.
 	maxLoads = 8
 )
 

@@ -49,7 +49,7 @@ func newSealer(key []byte) (*sealer, error) {
 // user returns the name in Redis of the entry of a user.
 func (s *sealer) user(userIdentifierKey string) string { return s.name("user", userIdentifierKey) }
 
-// session returns the name in Redis of the user of a session.
+// session returns the name in Redis of the value that maps a session to its user.
 func (s *sealer) session(clientSessionID string) string { return s.name("session", clientSessionID) }
 
 func (s *sealer) name(kind, id string) string {
