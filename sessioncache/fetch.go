@@ -12,8 +12,8 @@ import (
 
 const (
 	// A renewal gets the session from Seam, revokes it if it expires soon, and gets a new one.
-	// renewTimeout bounds the first of these requests if the old session is still valid, and
-	// always the second. fetchTimeout bounds the renewal as a whole.
+	// renewTimeout always bounds the revocation. It also bounds the first request, but only
+	// while the old session is valid. fetchTimeout bounds the renewal as a whole.
 	renewTimeout = 10 * time.Second
 	// renewAgain is the delay before another attempt to renew a session.
 	renewAgain = 30 * time.Second

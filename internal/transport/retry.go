@@ -105,8 +105,8 @@ func (e *streamError) Error() string { return "HTTP/2 stream ended: " + e.reason
 func (e *streamError) Unwrap() error { return e.error }
 
 // unprocessed reports whether the server did not process the request: it sent
-// REFUSED_STREAM, or GOAWAY with a lower last stream. net/http shows that only in the
-// text of its error.
+// REFUSED_STREAM, or a GOAWAY whose last stream ID is lower than that of the request.
+// net/http shows that only in the text of its error.
 func (e *streamError) unprocessed() bool {
 	return e.reason == "http2: Transport received Server's graceful shutdown GOAWAY" ||
 		strings.HasPrefix(e.reason, "stream error: ") && strings.HasSuffix(e.reason, "; REFUSED_STREAM; received from peer")

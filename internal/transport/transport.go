@@ -70,8 +70,8 @@ func Do[T any](ctx context.Context, r *Request, decode func(io.Reader) (T, error
 	if ctx.Err() != nil {
 		return e.value, Response{}, e.redacted(contextError(ctx, nil))
 	}
-	// The library turns a nil Body into an empty reader. It must not become nil or
-	// http.NoBody: over HTTP/2, net/http itself repeats a request with such a body.
+	// The library turns a nil Body into an empty reader. The body that net/http gets must
+	// not be nil or http.NoBody: over HTTP/2, it would itself repeat such a request.
 	req, err := retryablehttp.NewRequestWithContext(ctx, r.Method, r.URL, r.Body)
 	if err != nil {
 		return e.value, Response{}, e.redacted(err)
