@@ -32,9 +32,9 @@ func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 }
 
-// deleted is the value stored for a deleted session. The value for any other session is the
-// name of its user.
-const deleted = "deleted"
+// deleted is the prefix of the value stored for a deleted session. The value of a session is the
+// name of its user. It is kept after the prefix, so that DeleteSession can be repeated.
+const deleted = "deleted "
 
 var errDeleted = errors.New("redisstore: the session was deleted")
 
@@ -82,9 +82,13 @@ var (
 	replaceValue = rueidis.NewLuaScript(`if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
 return 1`)
-	indexSession = rueidis.NewLuaScript(`if redis.call("GET", KEYS[1]) == ARGV[3] then return 1 end
+	indexSession = rueidis.NewLuaScript(`local value = redis.call("GET", KEYS[1])
+if value and string.find(value, ARGV[3], 1, true) == 1 then return 1 end
 redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
 return 0`)
+	markDeleted = rueidis.NewLuaScript(`local name = string.gsub(redis.call("GET", KEYS[1]) or "", "^" .. ARGV[1], "")
+redis.call("SET", KEYS[1], ARGV[1] .. name, "PX", ARGV[2])
+return name`)
 )
 
 var errDown = errors.New("redisstore: Redis failed within the last 5 seconds; it will be tried again")

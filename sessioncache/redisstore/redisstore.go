@@ -68,8 +68,9 @@ const (
 	// process is gone.
 	readTTL = 10 * 365 * 24 * time.Hour
 	// deletedTTL is how long the ID of a deleted session is stored. It is longer than a fetch,
-	// which may have received the session before it was deleted.
-	deletedTTL = 3 * time.Minute
+	// which may have received the session before it was deleted, and longer than the time until
+	// an event that failed is delivered again.
+	deletedTTL = 10 * time.Minute
 	// maxLoads is how often a load fetches a session that turns out to be deleted, before it
 	// returns ErrDeleted.
 	maxLoads = 8
@@ -330,14 +331,13 @@ func (s *Store) Delete(ctx context.Context, userIdentifierKey string) error {
 func (s *Store) DeleteSession(ctx context.Context, clientSessionID string) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	client := s.aside.Client()
-	name, err := client.Do(ctx, client.B().Set().Key(s.sealer.session(clientSessionID)).Value(deleted).Get().
-		Px(deletedTTL).Build()).ToString()
-	if rueidis.IsRedisNil(err) || err == nil && name == deleted {
-		return nil
-	}
+	name, err := markDeleted.Exec(ctx, s.aside.Client(), []string{s.sealer.session(clientSessionID)},
+		[]string{deleted, milliseconds(deletedTTL)}).ToString()
 	if err != nil {
 		return s.failed(err)
+	}
+	if name == "" {
+		return nil
 	}
 	// This also discards a fetch in progress, which may have received the session before the
 	// deletion.

@@ -345,6 +345,26 @@ func TestDeletedSessionThatSeamKeeps(t *testing.T) {
 	assert.LessOrEqual(t, srv.Requests(""), 10)
 }
 
+// TestRedeliveredEvent has Redis refuse to delete the session of an event. The event fails, and
+// removes the session when it is delivered again.
+func TestRedeliveredEvent(t *testing.T) {
+	t.Parallel()
+	redis, srv := newRedis(t), &cachetest.Seam{}
+	cache, other := redis.caches(t, srv, 1, patient, sessioncache.Config{})[0], redis.store(t, key, patient)
+	event := deletedEvent(get(t, srv, cache).ClientSessionID)
+	admin := redis.client(t)
+	permit := func(command string) {
+		require.NoError(t, admin.Do(t.Context(), admin.B().Arbitrary("ACL", "SETUSER", "default", command).Build()).Error())
+	}
+	permit("-del")
+	require.ErrorContains(t, cache.HandleEvent(t.Context(), event), "redisstore: ")
+	permit("+del")
+	require.NoError(t, cache.HandleEvent(t.Context(), event))
+	entry, err := other.Get(t.Context(), user)
+	require.NoError(t, err)
+	assert.Nil(t, entry)
+}
+
 // TestClose checks that sessions come from Seam after Close.
 func TestClose(t *testing.T) {
 	t.Parallel()
