@@ -1,6 +1,6 @@
-// Otel reports the attempts of a call to OpenTelemetry: a span of each, from a
-// transport that traces, and two metrics, from an observer. It uses a Seam server
-// of its own that rejects the first attempt, and prints what you would export.
+// Otel reports the attempts of a call to OpenTelemetry: a span of each attempt, from a
+// transport that traces, and two metrics, from an observer. It uses a fake Seam server
+// that rejects the first attempt, and prints what a backend would export.
 package main
 
 import (
@@ -52,7 +52,8 @@ func run(ctx context.Context) error {
 	return errors.Join(err, tracing.Shutdown(ctx), printMetrics(ctx, reader))
 }
 
-// withSpans makes a span of each attempt, below the span in the call's context.
+// withSpans records a span for each attempt, as a child of the span in the call's
+// context.
 func withSpans(provider *trace.TracerProvider) seam.Option {
 	pooled := http.DefaultTransport.(*http.Transport).Clone()
 	pooled.MaxIdleConnsPerHost = 100 // net/http keeps 2 by default, and all requests go to one host
@@ -95,7 +96,7 @@ func (printer) ExportSpans(_ context.Context, spans []trace.ReadOnlySpan) error 
 
 func (printer) Shutdown(context.Context) error { return nil }
 
-// printMetrics prints the metrics that are read, without the durations.
+// printMetrics prints the metrics in reader, without the durations.
 func printMetrics(ctx context.Context, reader sdkmetric.Reader) error {
 	var all metricdata.ResourceMetrics
 	if err := reader.Collect(ctx, &all); err != nil {

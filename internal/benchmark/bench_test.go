@@ -20,12 +20,12 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// The benchmarks come in pairs, seam and floor, that are run in turn and compared
-// by benchstat: `make bench`.
+// The benchmarks come in pairs, seam and floor. `make bench` runs them in turn and
+// compares them with benchstat.
 
 const endpoint = "https://connect.getseam.com"
 
-// inMemory is a transport that costs next to nothing.
+// inMemory is a transport with almost no cost.
 type inMemory []byte
 
 func (body inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -38,7 +38,7 @@ func (body inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, req.Body.Close()
 }
 
-// newClient makes a client of the real endpoint, unless opts have another one.
+// newClient returns a client of the real endpoint, unless opts contain another one.
 func newClient(tb testing.TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	client, err := seam.NewClient(append([]seam.Option{
@@ -56,7 +56,7 @@ func documentedAnswer(tb testing.TB) []byte {
 	return body
 }
 
-// documentedList is n times the documented session.
+// documentedList returns a list of n copies of the session in Seam's documentation.
 func documentedList(tb testing.TB, n int) []byte {
 	tb.Helper()
 	one := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(documentedAnswer(tb))), `{
@@ -86,8 +86,7 @@ func BenchmarkGet(b *testing.B) {
 	})
 }
 
-// BenchmarkGetOverLoopback counts calls from many goroutines, and the connections
-// that they make.
+// BenchmarkGetOverLoopback calls Get from many goroutines and counts the connections.
 func BenchmarkGetOverLoopback(b *testing.B) {
 	body := documentedAnswer(b)
 	for _, chunked := range []bool{false, true} {
@@ -171,7 +170,7 @@ func BenchmarkList(b *testing.B) {
 	}
 }
 
-// heapMiB is the memory that is in use, in MiB.
+// heapMiB returns the size of the heap in use, in MiB.
 func heapMiB() float64 {
 	var stats runtime.MemStats
 	runtime.GC()
@@ -180,7 +179,7 @@ func heapMiB() float64 {
 	return float64(stats.HeapAlloc) / (1 << 20)
 }
 
-// BenchmarkAll walks a list and watches the heap.
+// BenchmarkAll iterates over a list and measures the heap.
 func BenchmarkAll(b *testing.B) {
 	const n = 200_000
 	body := inMemory(documentedList(b, n))

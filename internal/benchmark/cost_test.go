@@ -11,7 +11,7 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// TestCost holds calls to what the floor allocates.
+// TestCost limits the allocations of calls, compared with those of the floor.
 //
 //nolint:paralleltest // what other tests allocate would count
 func TestCost(t *testing.T) {
@@ -44,7 +44,7 @@ func TestCost(t *testing.T) {
 	assert.LessOrEqual(t, bytes, 0.6*floorBytes, "bytes that a List allocates")
 }
 
-// allocated is how many bytes f allocates.
+// allocated returns the number of bytes that f allocates.
 func allocated(f func()) float64 {
 	var before, after runtime.MemStats
 	f() // fills pools and caches

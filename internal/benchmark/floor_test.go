@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// floor is the same calls as somebody writes them by hand who knows net/http and
-// wants no more than the happy path: what the SDK is measured against.
+// floor is the baseline of the benchmarks: the same calls, written by hand with net/http.
+// It has no retries, no checks of params and no typed errors.
 type floor struct {
 	http     http.Client // with a timeout and a pool that is large enough
 	endpoint string

@@ -20,9 +20,8 @@ import (
 	"github.com/seam-go/seam/seamtest"
 )
 
-// TestVendorJavaScript has the vendor's SDK for JavaScript drive seamtest, which
-// uses other methods and encodings than this module's client. Whatever one of them
-// sees, the other one must see too.
+// TestVendorJavaScript calls seamtest with the vendor's SDK for JavaScript, which uses
+// other methods and encodings than this module's client. Both must get the same results.
 func TestVendorJavaScript(t *testing.T) {
 	t.Parallel()
 	witness := startWitness(t)
@@ -67,7 +66,7 @@ func TestVendorJavaScript(t *testing.T) {
 	agree(t, "get by key", theirs[*seam.ClientSession](t, witness, withAPIKey, "get", map[string]any{"user_identifier_key": "jane_doe"}), created, nil)
 	agree(t, "create again, which is a PUT", theirs[*seam.ClientSession](t, witness, withAPIKey, "create", map[string]any{"user_identifier_key": "jane_doe"}), created, nil)
 
-	// A session of ours that they find, and one of theirs that we do.
+	// Each client finds the session that the other one created.
 	joe, err := ours.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "joe"})
 	require.NoError(t, err)
 	agree(t, "get_or_create of ours", theirs[*seam.ClientSession](t, witness, withAPIKey, "getOrCreate", map[string]any{"user_identifier_key": "joe"}), joe, nil)
@@ -143,7 +142,7 @@ func TestVendorJavaScript(t *testing.T) {
 		witness.fails(t, err, tt.credential, "get", tt.params)
 	}
 
-	// The client's types allow no wrong one: send what they sent.
+	// The types of this client do not allow invalid params, so its request is rewritten.
 	invalid := rewrite{http.DefaultTransport, `{"user_identifier_key": "", "connect_webview_ids": "a"}`}
 	_, err = ours.Create(t.Context(), seam.ClientSessionCreateParams{}, seam.WithHTTPClient(&http.Client{Transport: invalid}))
 	require.NotEmpty(t, requireAPIError(t, err).ValidationErrors)
@@ -158,20 +157,20 @@ func TestVendorJavaScript(t *testing.T) {
 	witness.fails(t, err, withAPIKey, "get", map[string]any{"client_session_id": first.ClientSessionID})
 }
 
-// agree compares what both clients see of sessions.
+// agree checks that both clients got the same sessions.
 func agree(t *testing.T, step string, theirs, ours any, err error) {
 	t.Helper()
 	require.NoError(t, err, step)
 	require.Empty(t, cmp.Diff(theirs, ours), step)
 }
 
-// witness is the vendor's SDK in a process of its own.
+// witness is the vendor's SDK in another process.
 type witness struct {
 	calls   *json.Encoder
 	answers *bufio.Scanner
 }
 
-// witnessed is what came of a call.
+// witnessed is the result of a call.
 type witnessed struct {
 	Value json.RawMessage
 	Error *struct {
@@ -228,8 +227,8 @@ func (w *witness) call(t *testing.T, credential map[string]string, operation str
 	return result
 }
 
-// theirs returns what an operation gives the vendor's SDK, which must have no field
-// that this module's type lacks.
+// theirs calls an operation with the vendor's SDK and returns the result. The result must
+// not have a field that T lacks.
 func theirs[T any](t *testing.T, w *witness, credential map[string]string, operation string, params map[string]any) T {
 	t.Helper()
 	result := w.call(t, credential, operation, params)
@@ -241,7 +240,7 @@ func theirs[T any](t *testing.T, w *witness, credential map[string]string, opera
 	return value
 }
 
-// nothing makes a call that succeeds and gives nothing.
+// nothing makes a call that succeeds without a result.
 func (w *witness) nothing(t *testing.T, credential map[string]string, operation string, params map[string]any) {
 	t.Helper()
 	result := w.call(t, credential, operation, params)
@@ -249,8 +248,8 @@ func (w *witness) nothing(t *testing.T, credential map[string]string, operation 
 	require.Empty(t, result.Value, operation)
 }
 
-// fails makes a call of which the vendor's SDK must tell what our client says in
-// err.
+// fails makes a call with the vendor's SDK that must fail with the same error as err of
+// this client.
 func (w *witness) fails(t *testing.T, err error, credential map[string]string, operation string, params map[string]any) {
 	t.Helper()
 	ours := requireAPIError(t, err)

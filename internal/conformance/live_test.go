@@ -30,13 +30,12 @@ import (
 
 var live = flag.Bool("live", false, "run the suite against the workspace of SEAM_TEST_API_KEY")
 
-// TestLive runs the suite against a real workspace and prints what that answers
-// otherwise than the vendor's fake did. It needs SEAM_TEST_API_KEY. The steps for
-// other credentials need SEAM_TEST_PUBLISHABLE_KEY and
-// SEAM_TEST_PERSONAL_ACCESS_TOKEN too. SEAM_TEST_ENDPOINT leads elsewhere than to
-// Seam.
+// TestLive runs the suite against a real workspace and prints how its responses differ
+// from those of the vendor's fake server. It needs SEAM_TEST_API_KEY. The steps for other
+// credentials also need SEAM_TEST_PUBLISHABLE_KEY and SEAM_TEST_PERSONAL_ACCESS_TOKEN.
+// SEAM_TEST_ENDPOINT is the URL of the API. The default is Seam's.
 //
-// It touches no session but those that it made, and deletes these in the end.
+// It uses only sessions that it created itself, and deletes them at the end.
 func TestLive(t *testing.T) {
 	t.Parallel()
 	if !*live {
@@ -65,9 +64,9 @@ func TestLive(t *testing.T) {
 
 	t.Cleanup(func() {
 		service.next(t)
-		t.Logf("What the service answers otherwise than the vendor's fake:\n%s", service.table())
+		t.Logf("Differences between the service and the vendor's fake server:\n%s", service.table())
 		if err := service.remove(client); err != nil {
-			t.Errorf("Delete by hand what is left of %v: %v", slices.Sorted(maps.Keys(service.made)), err)
+			t.Errorf("Some of these sessions could not be deleted, delete them by hand: %v: %v", slices.Sorted(maps.Keys(service.made)), err)
 		}
 	})
 	conformance(t, peer{
@@ -79,30 +78,31 @@ func TestLive(t *testing.T) {
 	})
 }
 
-// service is a transport to a workspace that others use too. Requests get users
-// of this run alone in the place of the suite's, and the suite sees no session of
-// any other user. It sees no real token or workspace either, since failed steps
-// print them.
+// service is a transport to a workspace that others use too. It replaces the users in
+// requests by users of this run, and hides the sessions of all other users from the
+// suite. It also masks tokens and the ID of the workspace, because failed steps print
+// them.
 type service struct {
 	mu     sync.Mutex
 	t      *testing.T        // the step
-	prefix string            // of the keys of this run's users
-	keys   map[string]bool   // those keys as the suite knows them
+	prefix string            // of this run's user identifier keys
+	keys   map[string]bool   // those keys without the prefix, as the suite has them
 	made   map[string]bool   // the IDs of this run's sessions
-	real   map[string]string // tokens and the workspace, by what the suite sees of them
+	real   map[string]string // real tokens and workspace ID, by their masks
 	rows   []string          // of the table
 }
 
 const maskedWorkspace = "workspace"
 
-// otherResources matches the steps for other resources than client sessions. A
-// sandbox may lack what they need, and what they make would be left behind.
+// otherResources matches the steps for resources other than client sessions. A sandbox
+// may lack the devices and accounts that they need, and what they create could not be
+// deleted.
 var otherResources = regexp.MustCompile(`/(webview_|devices|session_has_webview$|create_with_access$)`)
 
 func (s *service) next(t *testing.T) {
 	t.Helper()
 	if otherResources.MatchString(t.Name()) {
-		t.Skip("it is about other resources than client sessions")
+		t.Skip("it needs resources other than client sessions")
 	}
 	s.t = t
 }
@@ -145,10 +145,11 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// hide gives a request the users of this run.
+// hide replaces the user in a request by a user of this run, and the masked token by the
+// real one.
 func (s *service) hide(req *http.Request, sent []byte) error {
 	if !strings.Contains(req.URL.Path, "/client_sessions/") {
-		return errors.New("not sent: TestLive calls nothing but client sessions")
+		return errors.New("not sent: TestLive only calls endpoints of client sessions")
 	}
 	const name = "user_identifier_key"
 	if key := req.Header.Get("Seam-User-Identifier-Key"); key != "" {
@@ -161,7 +162,7 @@ func (s *service) hide(req *http.Request, sent []byte) error {
 		req.URL.RawQuery = query.Encode()
 	}
 	var body map[string]any
-	_ = json.Unmarshal(sent, &body) // some steps send none, or something else
+	_ = json.Unmarshal(sent, &body) // some steps send no body, or invalid JSON
 	if key, _ := body[name].(string); key != "" {
 		s.keys[key] = true
 		body[name] = s.prefix + key
@@ -171,7 +172,7 @@ func (s *service) hide(req *http.Request, sent []byte) error {
 		}
 		sent = text
 	} else if path.Base(req.URL.Path) == "get_or_create" {
-		return errors.New("not sent: without a user identifier key it may give a session of others")
+		return errors.New("not sent: without a user identifier key, the response may be a session of others")
 	}
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
 	if real, ok := s.real[strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")]; ok {
@@ -183,15 +184,14 @@ func (s *service) hide(req *http.Request, sent []byte) error {
 	return nil
 }
 
-// reveal keeps the sessions of this run in an answer, and their tokens for
-// requests to come. Any other session in the place of one that was asked for is an
-// error.
+// reveal removes the sessions of others from the list in a response, and stores the
+// tokens for later requests. A single session of others is an error.
 func (s *service) reveal(req *http.Request, status int, body any) error {
 	object, _ := body.(map[string]any)
 	if session, ok := object["client_session"].(map[string]any); ok {
 		created := req.Method == http.MethodPost && path.Base(req.URL.Path) == "create" && status == http.StatusOK
 		if !s.own(session, created) {
-			return errors.New("the answer has a session of others")
+			return errors.New("the response is a session of others")
 		}
 	}
 	if sessions, ok := object["client_sessions"].([]any); ok {
@@ -203,8 +203,8 @@ func (s *service) reveal(req *http.Request, status int, body any) error {
 	return nil
 }
 
-// own reports whether this run made the session, which it was if it was just
-// created. It masks the session's token and workspace.
+// own reports whether the session was created by this run. If created is true, it was.
+// own masks the session's token and workspace.
 func (s *service) own(session map[string]any, created bool) bool {
 	id, _ := session["client_session_id"].(string)
 	key, _ := session["user_identifier_key"].(string)
@@ -222,7 +222,7 @@ func (s *service) own(session map[string]any, created bool) bool {
 	return true
 }
 
-// remove deletes what this run made.
+// remove deletes the sessions that this run created.
 func (s *service) remove(client *seam.Client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
 	defer cancel()
@@ -234,7 +234,7 @@ func (s *service) remove(client *seam.Client) error {
 		}
 		return sessions
 	}
-	list() // finds what was made without a response too
+	list() // also finds sessions whose create got no response
 	for id := range s.made {
 		err := client.ClientSessions.Delete(ctx, id)
 		if apiErr, ok := errors.AsType[*seam.APIError](err); !ok || apiErr.Type != "client_session_not_found" {
@@ -242,13 +242,13 @@ func (s *service) remove(client *seam.Client) error {
 		}
 	}
 	for _, session := range list() {
-		errs = append(errs, fmt.Errorf("client session %s is still there", session.ClientSessionID))
+		errs = append(errs, fmt.Errorf("client session %s still exists", session.ClientSessionID))
 	}
 	return errors.Join(errs...)
 }
 
-// compare adds to the table what an answer has otherwise than the recording of
-// its step.
+// compare adds the differences between a response and the recording of its step to the
+// table.
 func (s *service) compare(req *http.Request, resp *http.Response, body []byte) {
 	_, step, ok := strings.Cut(s.t.Name(), "/")
 	if !ok {
@@ -278,8 +278,8 @@ func (s *service) compare(req *http.Request, resp *http.Response, body []byte) {
 	}
 }
 
-// facts are what two servers should agree on in an answer: the status, the error,
-// headers, and the types of all else.
+// facts returns what two servers should agree on in a response: the status, the headers,
+// the error, and the types of all other values.
 func (e *exchange) facts() map[string]string {
 	facts := map[string]string{"status": fmt.Sprint(e.Response.Status)}
 	for name, value := range e.Response.Header {
@@ -299,7 +299,7 @@ func addFacts(facts map[string]string, name string, value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		for key, child := range value {
-			if key != "stack" { // which only a test server sends
+			if key != "stack" { // only the fake server sends it
 				addFacts(facts, strings.TrimPrefix(name+"."+key, "."), child)
 			}
 		}
@@ -321,7 +321,7 @@ func addFacts(facts map[string]string, name string, value any) {
 	}
 }
 
-// table lays out the rows.
+// table formats the rows.
 func (s *service) table() string {
 	if len(s.rows) == 0 {
 		return "nothing"

@@ -16,8 +16,8 @@ import (
 	"github.com/seam-go/seam/seamtest"
 )
 
-// TestLiveWiring runs TestLive in a process of its own, as make live does, with
-// servers in the place of the service.
+// TestLiveWiring runs TestLive in another process, as make live does, against fake
+// servers.
 func TestLiveWiring(t *testing.T) {
 	t.Parallel()
 	t.Run("seamtest", func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestLiveWiring(t *testing.T) {
 	t.Run("vendor's fake", func(t *testing.T) {
 		t.Parallel()
 		output, outcomes := runLive(t, startVendorFake(t), vendorSeed)
-		_, table, found := strings.Cut(output, "What the service answers otherwise than the vendor's fake:\n")
+		_, table, found := strings.Cut(output, "Differences between the service and the vendor's fake server:\n")
 		require.True(t, found, output)
 		table, _, _ = strings.Cut(table, "live_test.go")
 		for step, outcome := range outcomes {
@@ -84,12 +84,11 @@ func TestLiveWiring(t *testing.T) {
 		for _, row := range regexp.MustCompile(`(?m)^ +([a-z]\w*) .*$`).FindAllStringSubmatch(table, -1) {
 			assert.Contains(t, lackedByVendorFake, row[1], row[0])
 		}
-		assert.Contains(t, output, "Delete by hand what is left of [cst", "it has no way to delete")
+		assert.Contains(t, output, "delete them by hand: [cst", "it has no way to delete")
 	})
 }
 
-// otherSessions makes sessions that are none of the suite's business, and returns
-// them.
+// otherSessions creates sessions that the suite must not touch, and returns them.
 func otherSessions(t *testing.T, srv *seamtest.Server) []seam.ClientSession {
 	t.Helper()
 	for _, key := range []string{"jane", "joe", ""} {
@@ -106,7 +105,7 @@ func allSessions(t *testing.T, srv *seamtest.Server) []seam.ClientSession {
 	return sessions
 }
 
-// runLive returns what TestLive prints, and what became of its steps.
+// runLive runs TestLive. It returns its output and the outcome of each step.
 func runLive(t *testing.T, endpoint string, workspace seamtest.Workspace) (string, map[string]string) {
 	t.Helper()
 	program, err := os.Executable()

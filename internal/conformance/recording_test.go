@@ -276,7 +276,7 @@ func (e *exchange) replay(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// answerHeader picks what matters of an answer's header.
+// answerHeader returns the headers of a response that the recordings contain.
 func answerHeader(req *http.Request, resp *http.Response) map[string]string {
 	if req.Method == http.MethodOptions {
 		return pick(resp.Header, "Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers")
@@ -299,7 +299,7 @@ const (
 	settledExpiresAt = "2026-06-15T16:54:17.946Z"
 )
 
-// settled are the values of the fields that differ in each recording.
+// settled has fixed values for the fields that differ in each recording.
 var settled = map[string]string{
 	"created_at":       settledCreatedAt,
 	"expires_at":       settledExpiresAt,
@@ -309,7 +309,7 @@ var settled = map[string]string{
 	"next_page_url":    "https://fakeseamconnect.test/devices/list",
 }
 
-// settle replaces what differs in each recording, and removes stack traces.
+// settle replaces the fields that differ in each recording, and removes stack traces.
 func settle(body any) {
 	if list, ok := body.([]any); ok {
 		for _, item := range list {

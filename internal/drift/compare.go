@@ -13,7 +13,7 @@ import (
 	"github.com/oasdiff/oasdiff/load"
 )
 
-// compare says what changed, in a line for each change.
+// compare returns the changes, one line each.
 func compare(was, is schema) ([]string, error) {
 	before, err := was.openAPI()
 	if err != nil {
@@ -69,14 +69,14 @@ func compare(was, is schema) ([]string, error) {
 	return lines, nil
 }
 
-// The library compares what paths refer to, and so the event gets one.
+// The library only compares schemas that a path refers to, so the event gets a path.
 const (
 	eventPath  = "/" + eventType
 	eventPlace = "GET " + eventPath
 )
 
-// openAPI makes a document of s for the library that compares. It leaves out
-// security schemes that client sessions do not use.
+// openAPI returns s as a document for the library that compares. It omits the security
+// schemes that client sessions do not use.
 func (s schema) openAPI() (*load.SpecInfo, error) {
 	paths, schemas := map[string]any{}, map[string]any{}
 	for path, item := range s.Paths {
@@ -116,7 +116,7 @@ func (s schema) openAPI() (*load.SpecInfo, error) {
 	return infos[0], nil
 }
 
-// secures reports whether an operation names the security scheme.
+// secures reports whether an operation uses the security scheme.
 func (s schema) secures(scheme string) bool {
 	for _, item := range s.Paths {
 		operations, _ := item.(map[string]any)
@@ -134,11 +134,10 @@ func (s schema) secures(scheme string) bool {
 	return false
 }
 
-// plain rewrites what OpenAPI lets a schema say in several ways, of which the
-// library knows some. Keywords beside a reference, an allOf, oneOf or anyOf of one
-// schema and null among the types become a plain schema that may be nullable.
-// Inside are the names of the schemas that value is a part of, whose references to
-// themselves stay.
+// plain replaces notations that the library does not compare by equivalent ones that it
+// does. Keywords beside a reference, an allOf, oneOf or anyOf of one schema, and a null
+// type become a plain schema that may be nullable. inside has the names of the schemas
+// that value is part of. References to those are kept, because the schemas are recursive.
 func (s schema) plain(value any, inside ...string) any {
 	if items, ok := value.([]any); ok {
 		rewritten := make([]any, len(items))
@@ -187,7 +186,7 @@ func (s schema) plain(value any, inside ...string) any {
 	return object
 }
 
-// combine returns the schema that holds if both do.
+// combine returns the schema of the values that match both schemas.
 func combine(one any, other map[string]any) any {
 	object, _ := one.(map[string]any)
 	for key := range other {

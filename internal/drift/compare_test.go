@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCompare changes a small document in one way each.
+// TestCompare makes one change to a small document in each case.
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	const (
@@ -210,7 +210,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestEveryKeyword takes each keyword and name out of a schema in turn.
+// TestEveryKeyword removes each keyword and each name from a schema in turn.
 func TestEveryKeyword(t *testing.T) {
 	t.Parallel()
 	was := read(t, "1.721.0")
@@ -233,7 +233,7 @@ func TestEveryKeyword(t *testing.T) {
 	}
 }
 
-// remove deletes the entry with number n, and returns where it was.
+// remove deletes entry number n and returns its location.
 func remove(value any, n int, count *int) string {
 	switch value := value.(type) {
 	case map[string]any:
@@ -257,7 +257,7 @@ func remove(value any, n int, count *int) string {
 	return ""
 }
 
-// parse cuts a document.
+// parse parses a document and cuts it.
 func parse(t *testing.T, document string) schema {
 	t.Helper()
 	var decoded map[string]any

@@ -15,8 +15,8 @@ import (
 
 const acceptedFile = "../../testdata/client_sessions.openapi.json"
 
-// TestCustomerKey compares two versions of the package, with fewer endpoints, fields
-// and words than they had. Between them customer_key took the place of customer_id.
+// TestCustomerKey compares two abridged versions of the package. The second has
+// customer_key in place of customer_id.
 func TestCustomerKey(t *testing.T) {
 	t.Parallel()
 	old, recent := read(t, "1.490.0"), read(t, "1.721.0")
@@ -35,7 +35,7 @@ func TestCustomerKey(t *testing.T) {
 	assert.Empty(t, changes)
 }
 
-// read cuts a version of the package's document.
+// read reads the document of a version of the package and cuts it.
 func read(t *testing.T, version string) schema {
 	t.Helper()
 	module, err := os.ReadFile("testdata/openapi-" + version + ".js")
@@ -47,8 +47,8 @@ func read(t *testing.T, version string) schema {
 	return s
 }
 
-// TestAccepted holds the copy to what cut keeps and how write writes it, so that
-// nobody has changed it by hand.
+// TestAccepted checks that cut and write leave the copy unchanged, so that it was not
+// edited by hand.
 func TestAccepted(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(acceptedFile)
@@ -82,8 +82,8 @@ func TestRefusedDocuments(t *testing.T) {
 		`{}`: "no paths under /client_sessions/: find out where they are now",
 		`{"paths": {"/client_sessions/get": {"$ref": "#/nowhere"}}}`:                                                     `reference "#/nowhere" leads nowhere in the document`,
 		`{"paths": {"/client_sessions/get": {"get": {"$ref": "elsewhere.json#/a"}}}}`:                                    `reference "elsewhere.json#/a" leads nowhere in the document`,
-		`{"paths": {"/client_sessions/get": {"get": {"$ref": "#/a"}}}, "a": {"b": {"$ref": "#/a"}}}`:                     "references in a circle",
-		`{"paths": {"/client_sessions/get": {"get": {"$ref": "#/a"}}}, "a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}}`:      "references in a circle",
+		`{"paths": {"/client_sessions/get": {"get": {"$ref": "#/a"}}}, "a": {"b": {"$ref": "#/a"}}}`:                     "the references form a cycle",
+		`{"paths": {"/client_sessions/get": {"get": {"$ref": "#/a"}}}, "a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}}`:      "the references form a cycle",
 		`{"paths": {"/client_sessions/get": {"get": {"$ref": "#/components/schemas/a"}}}, "components": {"schemas": 1}}`: `reference "#/components/schemas/a" leads nowhere in the document`,
 	} {
 		var decoded map[string]any
@@ -121,7 +121,7 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// TestRun has a script in the place of npm that gives the package of a folder.
+// TestRun replaces npm by a script that returns a package from a folder.
 func TestRun(t *testing.T) {
 	folder := t.TempDir()
 	pack(t, filepath.Join(folder, "1.490.0.tgz"), "1.490.0")
@@ -161,7 +161,7 @@ func TestRun(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, changed)
 	assert.Equal(t, "No changes to client sessions from @seamapi/types 1.721.0 to @seamapi/types 1.721.0. "+
-		"The schema says the same in another way: see make drift-accept and git diff.", report)
+		"The schema is written differently but means the same: run make drift-accept and git diff.", report)
 
 	_, _, err = run(t.Context(), false, []string{file, "9.9.9"})
 	require.ErrorContains(t, err, "npm pack @seamapi/types@9.9.9: exit status")

@@ -23,8 +23,8 @@ const (
 	documentFile = "package/lib/seam/connect/openapi.js"
 )
 
-// fetch returns the OpenAPI document of a version or dist-tag of the package, and
-// which version that is.
+// fetch returns the OpenAPI document in a version of the package, and that version.
+// version may be a dist-tag.
 func fetch(ctx context.Context, version string) (map[string]any, string, error) {
 	folder, err := os.MkdirTemp("", "drift")
 	if err != nil {
@@ -55,7 +55,7 @@ func fetch(ctx context.Context, version string) (map[string]any, string, error) 
 	return document, manifest.Version, nil
 }
 
-// unpack returns the named files of a package. Each must be there.
+// unpack returns the named files of a package. It fails if one is missing.
 func unpack(packed string, names ...string) (map[string]string, error) {
 	const limit = 64 << 20 // bytes, ten times the document of today
 	text, err := os.ReadFile(packed)
@@ -91,15 +91,14 @@ func unpack(packed string, names ...string) (map[string]string, error) {
 	}
 	for _, name := range names {
 		if _, ok := files[name]; !ok {
-			return nil, fmt.Errorf("no file %s: find out where the package keeps its OpenAPI document now", name)
+			return nil, fmt.Errorf("no file %s: the package has moved its OpenAPI document", name)
 		}
 	}
 	return files, nil
 }
 
-// evaluate returns the object that a JavaScript module exports by default. The
-// module is code of others: it runs in an interpreter that gives it no access to
-// anything, for a minute at most.
+// evaluate returns the default export of a JavaScript module. The module is not trusted:
+// it runs in an interpreter without access to the system, for at most a minute.
 func evaluate(module string) (map[string]any, error) {
 	exports := regexp.MustCompile(`(?m)^export default `).FindAllStringIndex(module, -1)
 	if len(exports) != 1 {

@@ -3,10 +3,9 @@
 //
 //	drift [-accept] file [version]
 //
-// Drift prints what changed between file and that version of the package, by
-// default the newest. With -accept it then writes file anew. It exits with 0 if
-// nothing changed or the change was accepted, with 1 if something changed, and
-// with 2 if it could not tell.
+// Drift prints the changes from file to that version of the package. The default is the
+// newest version. With -accept it then updates file. The exit status is 0 if nothing
+// changed or the change was accepted, 1 if something changed, and 2 if an error occurred.
 package main
 
 import (
@@ -34,7 +33,7 @@ func main() {
 	}
 }
 
-// run reports what changed.
+// run returns a report, and whether something changed.
 func run(ctx context.Context, accept bool, args []string) (report string, changed bool, err error) {
 	if len(args) < 1 || len(args) > 2 {
 		return "", false, errors.New("usage: drift [-accept] file [version]")
@@ -68,7 +67,7 @@ func run(ctx context.Context, accept bool, args []string) (report string, change
 	} else {
 		report = fmt.Sprintf("No changes to client sessions from %s to %s.", accepted.Source, published.Source)
 		if !reflect.DeepEqual(accepted.Paths, published.Paths) || !reflect.DeepEqual(accepted.Schemas, published.Schemas) {
-			report += " The schema says the same in another way: see make drift-accept and git diff."
+			report += " The schema is written differently but means the same: run make drift-accept and git diff."
 		}
 	}
 	if accept {

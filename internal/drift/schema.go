@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// schema is what testdata holds of the vendor's OpenAPI document.
+// schema is the part of the vendor's OpenAPI document that is in testdata.
 type schema struct {
 	Source          string         `json:"source"`
 	Cut             string         `json:"cut"`
@@ -29,7 +29,7 @@ const (
 	schemaRef = "#/components/schemas/"
 )
 
-// cut takes what concerns client sessions out of the package's document.
+// cut returns the part of the package's document that describes client sessions.
 func cut(document map[string]any, version string) (schema, error) {
 	c := cutter{document: document, schemas: map[string]any{}}
 	s := schema{
@@ -65,7 +65,7 @@ func (s schema) write(file string) error {
 	return os.WriteFile(file, text.Bytes(), 0o644)
 }
 
-// cutter cuts a document. Its schemas are those that were referred to.
+// cutter cuts a document. It collects the schemas that are referred to.
 type cutter struct {
 	document map[string]any
 	schemas  map[string]any
@@ -74,11 +74,12 @@ type cutter struct {
 }
 
 var (
-	// forPeople lists the keywords that tell how to write about an API or how to
-	// name things in generated code, beside all extensions but envelope.
+	// forPeople lists the keywords that only affect documentation or the names in
+	// generated code. All extensions except envelope do so too.
 	forPeople = []string{"description", "summary", "tags", "operationId", "externalDocs", "example", "examples"}
 	envelope  = "x-response-key"
-	// named lists the keywords whose objects have names for keys, not keywords.
+	// named lists the keywords whose value is an object with names, not keywords, as
+	// keys.
 	named = []string{
 		"properties", "patternProperties", "$defs", "dependentSchemas", "responses", "content", "headers", "callbacks",
 		"encoding",
@@ -86,11 +87,11 @@ var (
 	verbatim = []string{"enum", "const", "default"}
 )
 
-// strip copies value without what is for people. The keys of names are no
-// keywords.
+// strip copies value without the keywords for people. If names is true, its keys are
+// names, not keywords.
 func (c *cutter) strip(value any, names bool) any {
 	if c.depth++; c.depth > 200 {
-		c.err = errors.New("references in a circle")
+		c.err = errors.New("the references form a cycle")
 		return nil
 	}
 	defer func() { c.depth-- }()
@@ -129,7 +130,7 @@ func (c *cutter) strip(value any, names bool) any {
 	return value
 }
 
-// resolve returns what value is or refers to.
+// resolve returns value, or what it refers to if it is a reference.
 func (c *cutter) resolve(value any) any {
 	for range 100 {
 		object, _ := value.(map[string]any)
@@ -143,12 +144,11 @@ func (c *cutter) resolve(value any) any {
 			return nil
 		}
 	}
-	c.err = errors.New("references in a circle")
+	c.err = errors.New("the references form a cycle")
 	return nil
 }
 
-// lookup returns what is at a JSON pointer, written without its first slash, or
-// nil.
+// lookup returns the value at a JSON pointer without its first slash, or nil.
 func (c *cutter) lookup(pointer string) any {
 	value := any(c.document)
 	for key := range strings.SplitSeq(pointer, "/") {
@@ -169,7 +169,7 @@ func (c *cutter) lookup(pointer string) any {
 	return value
 }
 
-// event returns the alternative of a schema that has the event's type, or nil.
+// event returns the alternative of a schema for the event's type, or nil.
 func (c *cutter) event(value any, depth int) any {
 	object, ok := c.resolve(value).(map[string]any)
 	if !ok || depth == 0 {

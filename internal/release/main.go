@@ -1,5 +1,5 @@
-// Release prints the version that follows a release, by the changes to the public
-// surface since then, which it reads from stdin as apidiff prints them.
+// Release prints the version that must follow a release. It reads the changes to the
+// public API since that release from stdin, in the format of apidiff.
 //
 //	release v0.1.0 <changes
 package main
@@ -28,13 +28,13 @@ func main() {
 	fmt.Println(version)
 }
 
-// next returns the version after release. Before v1 an incompatible change raises
-// the second number and all else the third one. From v1 on an addition raises the
-// second, and an incompatible change is an error.
+// next returns the version after release. Before v1, an incompatible change increments
+// the minor version, and any other change the patch version. From v1 on, an addition
+// increments the minor version, and an incompatible change is an error.
 func next(release, changes string) (string, error) {
 	var major, minor, patch int
 	if n, err := fmt.Sscanf(release, "v%d.%d.%d", &major, &minor, &patch); n != 3 {
-		return "", fmt.Errorf("%q is no release: %w", release, err)
+		return "", fmt.Errorf("%q is not a release: %w", release, err)
 	}
 	var heading string
 	found := map[string]bool{}

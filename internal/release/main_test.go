@@ -31,6 +31,6 @@ func TestNext(t *testing.T) {
 	require.EqualError(t, err, "incompatible changes since v1.2.3 need a new module path, github.com/seam-go/seam/v2")
 	for _, release := range []string{"", "0.1.0", "v1", "v1.2"} {
 		_, err := next(release, "")
-		require.ErrorContains(t, err, "is no release", release)
+		require.ErrorContains(t, err, "is not a release", release)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/seam-go/seam"
 )
 
-// TestPackage gets all of this module as users do, and looks at what they then
+// TestPackage gets this module as users do, and checks which files and modules they then
 // have.
 func TestPackage(t *testing.T) {
 	t.Parallel()
@@ -56,9 +56,8 @@ func TestPackage(t *testing.T) {
 	assert.NotContains(t, strings.Fields(user.runGo(t, folder, "list", "-deps", "github.com/seam-go/seam")), "testing")
 }
 
-// TestNestedModules gets each module of its own that is for users as they do: the
-// replace lines of its go.mod, which lead to the packages beside it, mean nothing to
-// them.
+// TestNestedModules gets each nested module for users as they do. The replace directives
+// in its go.mod have no effect for them.
 func TestNestedModules(t *testing.T) {
 	t.Parallel()
 	user := newUser(t)
@@ -92,7 +91,8 @@ func TestNestedModules(t *testing.T) {
 	}
 }
 
-// TestVersion holds the version that is sent against the newest in CHANGELOG.md.
+// TestVersion compares the version in the User-Agent header with the newest in
+// CHANGELOG.md.
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	changes, err := os.ReadFile("CHANGELOG.md")
@@ -107,9 +107,9 @@ func TestVersion(t *testing.T) {
 	assert.Regexp(t, `(?m)^\[`+version+`\]: .*v`+version+`$`, string(changes))
 }
 
-// user is somebody with an empty module cache who gets this module as it is here,
-// committed or not, from a git repository under its real address. The modules
-// that it needs come from the cache of whoever runs the test: no network is used.
+// user has an empty module cache and gets this module, with uncommitted changes, from a
+// local git repository under its real path. The dependencies come from the module cache
+// of the machine, so no network is used.
 type user struct {
 	cache  string
 	env    []string
@@ -143,7 +143,7 @@ func newUser(t *testing.T, env ...string) user {
 	git("tag", "v"+seam.Version)
 	var nested []string
 	for file := range strings.FieldsSeq(git("ls-files", "*/go.mod")) {
-		// The others are examples, tools and what tests need.
+		// The others are examples, tools and test helpers.
 		if !regexp.MustCompile(`^(examples|internal|testdata)/`).MatchString(file) {
 			nested = append(nested, path.Dir(file))
 			git("tag", path.Dir(file)+"/v"+seam.Version)
@@ -162,7 +162,7 @@ func newUser(t *testing.T, env ...string) user {
 	), nested}
 }
 
-// newModule makes a module of one file, with what README.md says to get.
+// newModule creates a module of one file and runs the go get command of README.md.
 func (u user) newModule(t *testing.T, file, source string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -178,7 +178,7 @@ func (u user) newModule(t *testing.T, file, source string) string {
 	return folder
 }
 
-// modules returns the paths of the modules that go into a build of packages.
+// modules returns the paths of the modules in a build of packages.
 func (u user) modules(t *testing.T, folder, packages string) []string {
 	t.Helper()
 	paths := u.runGo(t, folder, "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", packages)
@@ -190,7 +190,7 @@ func (u user) runGo(t *testing.T, folder string, args ...string) string {
 	return output(t, folder, u.env, "go", args...)
 }
 
-// output returns what a command that must succeed writes.
+// output runs a command that must succeed and returns its output.
 func output(t *testing.T, folder string, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)

@@ -16,9 +16,9 @@ import (
 	"github.com/seam-go/seam/seamtest"
 )
 
-// TestReadme runs the programs and tests in README.md, each in a module of its
-// own that has nothing but this one, and vets those that would run for ever. What
-// follows a program is its output.
+// TestReadme runs the programs and tests in README.md, each in a module that only
+// requires this one. Programs that would not end are vetted instead. The block after a
+// program is its output.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -52,8 +52,8 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestReadmeIsComplete looks for each operation and example in the README, and for the
-// files and headings that it links to.
+// TestReadmeIsComplete checks that the README mentions each operation and each example,
+// and that the files and headings of its links exist.
 func TestReadmeIsComplete(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")
@@ -84,8 +84,8 @@ func TestReadmeIsComplete(t *testing.T) {
 	assert.Equal(t, strings.Count(readme, "package main"), strings.Count(readme, "```go\npackage main"), "each is run")
 }
 
-// TestBinary builds a program with net/http alone and the same with this package:
-// what users pay in size and in modules for it.
+// TestBinary builds a program with and without this package. It limits the difference in
+// size and modules.
 func TestBinary(t *testing.T) {
 	t.Parallel()
 	user := newUser(t)

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// services returns the types of the services, by the name of their field in Client.
+// services maps the name of each service's field in Client to its type.
 func services() map[string]reflect.Type {
 	found := map[string]reflect.Type{}
 	for field := range reflect.TypeFor[seam.Client]().Fields() {
@@ -43,8 +43,7 @@ func services() map[string]reflect.Type {
 	return found
 }
 
-// readDoc parses the package in folder as go doc does, with its comments or
-// without.
+// readDoc parses the package in folder as go doc does, with or without its comments.
 func readDoc(t *testing.T, folder, importPath string, mode parser.Mode) (*token.FileSet, *doc.Package) {
 	t.Helper()
 	files := token.NewFileSet()
@@ -64,8 +63,8 @@ func readDoc(t *testing.T, folder, importPath string, mode parser.Mode) (*token.
 	return files, pkg
 }
 
-// TestNames limits the exported names of package seam: those of each service,
-// which begin with the singular of its name, and all others.
+// TestNames limits the number of exported names of package seam: of each service, whose
+// names begin with the singular of its name, and of all others.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	_, pkg := readDoc(t, ".", "github.com/seam-go/seam", parser.ParseComments)
