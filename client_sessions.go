@@ -221,10 +221,10 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 //
 // It returns the sessions that were revoked, including those that no longer existed. If
 // some could not be revoked, it also returns an error. The error wraps one error for each
-// session that could not be revoked, as [errors.Join] does. The text of each contains the ID
-// of the session. RevokeAll tries all sessions unless the context ends. If the list of sessions cannot be read completely, or contains
-// a session that does not match params, RevokeAll revokes nothing. Sessions that are
-// created while it runs may not be revoked.
+// session that could not be revoked, as [errors.Join] does. The text of each contains the
+// ID of the session. RevokeAll tries all sessions unless the context ends. If the list of
+// sessions cannot be read completely, or contains a session that does not match params,
+// RevokeAll revokes nothing. Sessions that are created while it runs may not be revoked.
 //
 // RevokeAll is idempotent. It rejects [WithResponse].
 //

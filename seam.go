@@ -14,13 +14,14 @@
 //
 // # Authentication
 //
-// A client authenticates with an API key, a personal access token for a workspace,
-// a client session token or a publishable key. The credential comes from an option
-// such as [WithAPIKey], or else from the environment: SEAM_API_KEY, or
-// SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. Without such an option, [NewClient]
-// returns an error if both SEAM_API_KEY and SEAM_PERSONAL_ACCESS_TOKEN are set. SEAM_ENDPOINT sets the endpoint unless [WithEndpoint]
-// does. Only NewClient reads the environment. An [Option] that is passed to a call
-// applies to that call only, so a call can use another credential.
+// A client authenticates with an API key, a personal access token for a workspace, a
+// client session token or a publishable key. The credential comes from an option such
+// as [WithAPIKey], or else from the environment: SEAM_API_KEY, or
+// SEAM_PERSONAL_ACCESS_TOKEN with SEAM_WORKSPACE_ID. Without such an option,
+// [NewClient] returns an error if both SEAM_API_KEY and SEAM_PERSONAL_ACCESS_TOKEN are
+// set. SEAM_ENDPOINT sets the endpoint unless [WithEndpoint] does. Only NewClient reads
+// the environment. An [Option] that is passed to a call applies to that call only, so a
+// call can use another credential.
 //
 // # Errors
 //

@@ -27,7 +27,8 @@ import (
 // IMKIT client IDs are escaped in the URL; pass them unescaped. A proxy might rewrite
 // some IDs to the ID of another client, so these are rejected: IDs that contain a
 // backslash, semicolon, question mark, number sign, control character or percent escape
-// such as %2F, and IDs with an empty, "." or ".." path segment. Blank IDs and invalid UTF-8 are rejected too.
+// such as %2F, and IDs with an empty, "." or ".." path segment. Blank IDs and invalid
+// UTF-8 are rejected too.
 //
 // The package documentation describes the errors that all methods return.
 type TokensService struct {

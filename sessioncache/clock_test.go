@@ -101,13 +101,33 @@ func TestClocksApart(t *testing.T) {
 						require.True(t, srv.Valid(session.Token))
 						time.Sleep(time.Minute)
 					}
-					session := get(t, srv, cache)
+					session := srv.Get(t, cache)
 					assert.InDelta(t, lifetime.Seconds(), session.ExpiresAt.Sub(session.CreatedAt).Seconds(), 3)
 					renewals := time.Duration(steps) * time.Minute / (lifetime * 8 / 10)
 					assert.LessOrEqual(t, cache.Stats().Fetches, uint64(renewals)+3)
 				})
 			})
 		}
+	}
+}
+
+// TestIgnoredClocks has a Seam whose clock differs by less than the precision of its Date header,
+// or by too much to be right. Neither changes the expiry that is requested.
+func TestIgnoredClocks(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{-25 * time.Hour, -time.Second, time.Second, 25 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				srv := &cachetest.Seam{}
+				srv.Set(ahead, 0)
+				cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: 48 * time.Hour})
+				srv.Get(t, cache)
+				session, err := cache.Session(t.Context(), "joe")
+				require.NoError(t, err)
+				assert.Equal(t, 48*time.Hour, time.Until(session.ExpiresAt))
+			})
+		})
 	}
 }
 
@@ -139,7 +159,7 @@ func TestSlowResponse(t *testing.T) {
 			return resp, err
 		})}))
 		cache := newCache(t, client, sessioncache.Config{Lifetime: time.Hour})
-		end := get(t, srv, cache).ExpiresAt
+		end := srv.Get(t, cache).ExpiresAt
 		srv.Break(true)
 		for time.Now().Before(end.Add(time.Minute)) {
 			if session, err := cache.Session(t.Context(), user); err == nil {

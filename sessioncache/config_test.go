@@ -1,6 +1,7 @@
 package sessioncache_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +117,7 @@ func TestParams(t *testing.T) {
 			}
 			assert.Zero(t, srv.Requests(""))
 			broken = false
-			get(t, srv, cache)
+			srv.Get(t, cache)
 		})
 	}
 }
@@ -130,8 +131,19 @@ func (brokenStore) Get(context.Context, string) (*sessioncache.Entry, error) { r
 func (brokenStore) Load(ctx context.Context, _ string, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
 	return fetch(ctx, nil)
 }
-func (brokenStore) Delete(context.Context, string) error        { return errStore }
+func (brokenStore) Delete(ctx context.Context, _ string) error  { return cmp.Or(ctx.Err(), errStore) }
 func (brokenStore) DeleteSession(context.Context, string) error { return errStore }
+
+// TestSignOutWithEndedContext checks that the session is removed from the store nevertheless.
+func TestSignOutWithEndedContext(t *testing.T) {
+	t.Parallel()
+	cache := newCache(t, (&cachetest.Seam{}).Client(t), sessioncache.Config{Store: brokenStore{}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := cache.SignOut(ctx, user)
+	require.ErrorIs(t, err, context.Canceled, "the sessions could not be revoked")
+	require.ErrorIs(t, err, errStore, "the store was called")
+}
 
 // TestStoreThatFails checks that sessions come from Seam if the store fails, and that failures are
 // counted.
@@ -139,9 +151,9 @@ func TestStoreThatFails(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
 	cache := newCache(t, srv.Client(t), sessioncache.Config{Store: brokenStore{}})
-	id := get(t, srv, cache).ClientSessionID
+	id := srv.Get(t, cache).ClientSessionID
 	require.ErrorIs(t, cache.SignOut(t.Context(), user), errStore)
 	assert.Empty(t, srv.Alive(user), "the sessions are revoked")
-	require.ErrorIs(t, cache.HandleEvent(t.Context(), deletedEvent(id)), errStore)
+	require.ErrorIs(t, cache.HandleEvent(t.Context(), cachetest.DeletedEvent(id)), errStore)
 	assert.Equal(t, sessioncache.Stats{Misses: 1, Fetches: 1, StoreErrors: 3}, cache.Stats())
 }

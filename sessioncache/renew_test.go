@@ -39,12 +39,12 @@ func TestRenewal(t *testing.T) {
 					srv.Set(0, tt.life)
 				}
 				cache := newCache(t, srv.Client(t), tt.config)
-				first := get(t, srv, cache)
+				first := srv.Get(t, cache)
 				assert.Equal(t, tt.life, first.ExpiresAt.Sub(first.CreatedAt))
 				time.Sleep(tt.renewedAt - time.Second)
-				assert.Equal(t, first, get(t, srv, cache))
+				assert.Equal(t, first, srv.Get(t, cache))
 				time.Sleep(time.Second)
-				second := get(t, srv, cache)
+				second := srv.Get(t, cache)
 				assert.NotEqual(t, first.ClientSessionID, second.ClientSessionID)
 				assert.Equal(t, tt.life, second.ExpiresAt.Sub(second.CreatedAt))
 				assert.Equal(t, []string{second.ClientSessionID}, srv.Alive(user), "the first is revoked or has expired")
@@ -60,7 +60,7 @@ func TestExistingSession(t *testing.T) {
 		srv := &cachetest.Seam{}
 		old := srv.Add(user, 24*time.Hour, 2*time.Minute)
 		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
-		session := get(t, srv, cache)
+		session := srv.Get(t, cache)
 		assert.Equal(t, time.Now().Add(time.Hour).UTC(), session.ExpiresAt)
 		assert.False(t, srv.Valid(old.Token))
 		assert.Equal(t, sessioncache.Stats{Misses: 1, Fetches: 1, Renewals: 1}, cache.Stats())
@@ -77,7 +77,7 @@ func TestNoLongerLife(t *testing.T) {
 		srv.Set(0, 2*time.Minute) // less than RefreshBefore
 		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour, RefreshBefore: 5 * time.Minute})
 		for range 600 {
-			get(t, srv, cache)
+			srv.Get(t, cache)
 			time.Sleep(time.Second)
 		}
 		assert.Equal(t, 1, srv.Requests("revoke"))
@@ -124,12 +124,12 @@ func TestRenewalThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := &cachetest.Seam{}
 		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
-		first := get(t, srv, cache)
+		first := srv.Get(t, cache)
 		time.Sleep(55*time.Minute + 10*time.Second)
 		srv.Break(true)
 		requests := srv.Requests("")
 		for range 5*60 - 10 {
-			assert.Equal(t, first, get(t, srv, cache))
+			assert.Equal(t, first, srv.Get(t, cache))
 			time.Sleep(time.Second)
 		}
 		tries := srv.Requests("") - requests
@@ -138,7 +138,7 @@ func TestRenewalThatFails(t *testing.T) {
 		_, err := cache.Session(t.Context(), user)
 		require.ErrorIs(t, err, cachetest.ErrBroken, "it has expired")
 		srv.Break(false)
-		get(t, srv, cache)
+		srv.Get(t, cache)
 	})
 }
 
@@ -163,11 +163,11 @@ func TestRenewalWithoutParams(t *testing.T) {
 						return seam.ClientSessionGetOrCreateParams{}, nil
 					},
 				})
-				first := get(t, srv, cache)
+				first := srv.Get(t, cache)
 				time.Sleep(56 * time.Minute)
 				broken = true
 				begin := time.Now()
-				assert.Equal(t, first, get(t, srv, cache))
+				assert.Equal(t, first, srv.Get(t, cache))
 				assert.Equal(t, wait, time.Since(begin))
 				assert.Equal(t, uint64(1), cache.Stats().Errors)
 			})
@@ -192,7 +192,7 @@ func TestRenewalOfAnEndedSession(t *testing.T) {
 	_, err := cache.Session(t.Context(), user)
 	require.ErrorIs(t, err, cachetest.ErrBroken)
 	srv.Break(false)
-	get(t, srv, cache)
+	srv.Get(t, cache)
 }
 
 // TestRenewalThatHangs has each request of a renewal hang. The old session is returned after 10
@@ -213,7 +213,7 @@ func TestRenewalThatHangs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := &cachetest.Seam{}
 				cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
-				first := get(t, srv, cache)
+				first := srv.Get(t, cache)
 				time.Sleep(55 * time.Minute)
 				revoked := false
 				srv.Before = func(path string) error {
@@ -225,7 +225,7 @@ func TestRenewalThatHangs(t *testing.T) {
 					return nil
 				}
 				begin := time.Now()
-				second := get(t, srv, cache)
+				second := srv.Get(t, cache)
 				assert.Equal(t, tt.wait, time.Since(begin))
 				assert.Equal(t, tt.old, first.ClientSessionID == second.ClientSessionID)
 			})
@@ -277,7 +277,7 @@ func TestRenewalThatFailsHalfway(t *testing.T) {
 					assert.Equal(t, tt.served == "old", session.ClientSessionID == old.ClientSessionID)
 				}
 				time.Sleep(30 * time.Second)
-				assert.NotEqual(t, old.ClientSessionID, get(t, srv, cache).ClientSessionID)
+				assert.NotEqual(t, old.ClientSessionID, srv.Get(t, cache).ClientSessionID)
 				assert.Len(t, srv.Alive(user), 1)
 			})
 		})
@@ -288,13 +288,13 @@ func TestRenewalThatFailsHalfway(t *testing.T) {
 // returned again.
 func TestEndedWhileRenewed(t *testing.T) {
 	t.Parallel()
-	for name, end := range endings {
+	for name, end := range cachetest.Endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				srv := &cachetest.Seam{}
 				cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
-				get(t, srv, cache)
+				srv.Get(t, cache)
 				time.Sleep(55 * time.Minute)
 				onItsWay, release := make(chan struct{}, 10), make(chan struct{})
 				srv.Before = func(path string) error {
@@ -323,7 +323,7 @@ func TestEndedWhileRenewed(t *testing.T) {
 				_, err := cache.Session(t.Context(), user)
 				require.ErrorIs(t, err, cachetest.ErrBroken)
 				srv.Before = nil
-				get(t, srv, cache)
+				srv.Get(t, cache)
 			})
 		})
 	}
@@ -335,12 +335,12 @@ func TestRenewalIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := &cachetest.Seam{}
 		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
-		get(t, srv, cache)
+		srv.Get(t, cache)
 		time.Sleep(55 * time.Minute)
 		srv.After = func(string) error { time.Sleep(time.Second); return nil }
 		var group sync.WaitGroup
 		for range 1000 {
-			group.Go(func() { get(t, srv, cache) })
+			group.Go(func() { srv.Get(t, cache) })
 		}
 		group.Wait()
 		assert.Equal(t, 3, srv.Requests("get_or_create"), "the first, and two for the renewal")

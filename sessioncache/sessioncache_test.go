@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +22,7 @@ import (
 	"github.com/seam-go/seam/webhook"
 )
 
-const user = "jane_doe"
+const user = cachetest.User
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -34,27 +33,10 @@ func newCache(tb testing.TB, client *seam.Client, config sessioncache.Config) *s
 	return cache
 }
 
-// get returns a session. It fails the test if Seam rejects the token.
-func get(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) *seam.ClientSession {
-	t.Helper()
-	session, err := cache.Session(t.Context(), user)
-	require.NoError(t, err)
-	assert.Equal(t, user, session.UserIdentifierKey)
-	assert.True(t, srv.Valid(session.Token), "token is refused by Seam")
-	return session
-}
-
 // transport is a function that implements [http.RoundTripper].
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-func deletedEvent(clientSessionID string) webhook.Event {
-	return webhook.Event{
-		EventType:            webhook.EventTypeClientSessionDeleted,
-		ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: clientSessionID},
-	}
-}
 
 func TestBlankUsersAreRejected(t *testing.T) {
 	t.Parallel()
@@ -151,7 +133,7 @@ func TestAbandonedFetch(t *testing.T) {
 		_, err := cache.Session(ctx, user)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		time.Sleep(time.Minute)
-		get(t, srv, cache)
+		srv.Get(t, cache)
 		assert.Equal(t, 1, srv.Requests(""))
 	})
 }
@@ -182,7 +164,7 @@ func TestEndedContext(t *testing.T) {
 	_, err := cache.Session(ended, user)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Zero(t, srv.Requests(""))
-	get(t, srv, cache)
+	srv.Get(t, cache)
 	_, err = cache.Session(ended, user)
 	require.NoError(t, err)
 }
@@ -197,43 +179,24 @@ func TestErrorsAreNotCached(t *testing.T) {
 		require.ErrorIs(t, err, cachetest.ErrBroken)
 	}
 	srv.Break(false)
-	get(t, srv, cache)
+	srv.Get(t, cache)
 	assert.Equal(t, 3, srv.Requests(""))
 	assert.Equal(t, sessioncache.Stats{Misses: 3, Fetches: 3, Errors: 2}, cache.Stats())
-}
-
-// endings are the ways to end the session of a user.
-var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache){
-	"SignOut": func(t *testing.T, _ *cachetest.Seam, cache *sessioncache.Cache) {
-		t.Helper()
-		require.NoError(t, cache.SignOut(t.Context(), user))
-	},
-	"Forget": func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) {
-		t.Helper()
-		srv.Revoke(srv.Alive(user)[0])
-		require.NoError(t, cache.Forget(t.Context(), user))
-	},
-	"HandleEvent": func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) {
-		t.Helper()
-		id := srv.Alive(user)[0]
-		srv.Revoke(id)
-		require.NoError(t, cache.HandleEvent(t.Context(), deletedEvent(id)))
-	},
 }
 
 // TestEndedSession checks that an ended session is not returned again, and that the user can get
 // another one.
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
-	for name, end := range endings {
+	for name, end := range cachetest.Endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := &cachetest.Seam{}
 			cache := newCache(t, srv.Client(t), sessioncache.Config{})
 			for range 3 {
-				first := get(t, srv, cache)
+				first := srv.Get(t, cache)
 				end(t, srv, cache)
-				assert.NotEqual(t, first.ClientSessionID, get(t, srv, cache).ClientSessionID)
+				assert.NotEqual(t, first.ClientSessionID, srv.Get(t, cache).ClientSessionID)
 				end(t, srv, cache)
 			}
 		})
@@ -244,36 +207,28 @@ func TestEndedSession(t *testing.T) {
 // Neither waiting nor later callers get it.
 func TestEndedWhileFetched(t *testing.T) {
 	t.Parallel()
-	for name, end := range endings {
+	for name, end := range cachetest.Endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				srv := &cachetest.Seam{}
-				onItsWay, release := make(chan struct{}), make(chan struct{})
-				var later atomic.Bool
-				srv.After = func(path string) error {
-					if path == "get_or_create" && !later.Swap(true) {
-						close(onItsWay)
-						<-release
-					}
-					return nil
-				}
+				held, release := srv.HoldFetch()
 				cache := newCache(t, srv.Client(t), sessioncache.Config{})
 				var group sync.WaitGroup
 				for range 3 {
-					group.Go(func() { get(t, srv, cache) })
+					group.Go(func() { srv.Get(t, cache) })
 				}
-				<-onItsWay
+				<-held
 				synctest.Wait()
 				ended := srv.Alive(user)[0]
 				end(t, srv, cache)
 				var late sync.WaitGroup
-				late.Go(func() { get(t, srv, cache) })
+				late.Go(func() { srv.Get(t, cache) })
 				synctest.Wait()
 				close(release)
 				group.Wait()
 				late.Wait()
-				assert.NotEqual(t, ended, get(t, srv, cache).ClientSessionID)
+				assert.NotEqual(t, ended, srv.Get(t, cache).ClientSessionID)
 				assert.Equal(t, 2, srv.Requests("get_or_create"))
 			})
 		})
@@ -286,8 +241,8 @@ func TestDeletedSessionThatSeamKeeps(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
 	cache := newCache(t, srv.Client(t), sessioncache.Config{})
-	session := get(t, srv, cache)
-	require.NoError(t, cache.HandleEvent(t.Context(), deletedEvent(session.ClientSessionID)))
+	session := srv.Get(t, cache)
+	require.NoError(t, cache.HandleEvent(t.Context(), cachetest.DeletedEvent(session.ClientSessionID)))
 	_, err := cache.Session(t.Context(), user)
 	require.ErrorIs(t, err, sessioncache.ErrDeleted)
 	assert.LessOrEqual(t, srv.Requests(""), 4)
@@ -297,10 +252,10 @@ func TestOtherEventsAreIgnored(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
 	cache := newCache(t, srv.Client(t), sessioncache.Config{})
-	get(t, srv, cache)
+	srv.Get(t, cache)
 	require.NoError(t, cache.HandleEvent(t.Context(), webhook.Event{EventType: "device.connected"}))
-	require.NoError(t, cache.HandleEvent(t.Context(), deletedEvent("another")))
-	get(t, srv, cache)
+	require.NoError(t, cache.HandleEvent(t.Context(), cachetest.DeletedEvent("another")))
+	srv.Get(t, cache)
 	assert.Equal(t, 1, srv.Requests(""))
 }
 
@@ -309,7 +264,7 @@ func TestSignOutThatFails(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
 	cache := newCache(t, srv.Client(t), sessioncache.Config{})
-	get(t, srv, cache)
+	srv.Get(t, cache)
 	srv.Break(true)
 	require.ErrorIs(t, cache.SignOut(t.Context(), user), cachetest.ErrBroken)
 	_, err := cache.Session(t.Context(), user)
@@ -352,7 +307,7 @@ func TestAppendToOneList(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
 	cache := newCache(t, srv.Client(t), sessioncache.Config{})
-	session := get(t, srv, cache)
+	session := srv.Get(t, cache)
 	want := slices.Clone(session.ConnectedAccountIDs)
 	session.ConnectWebviewIDs = append(session.ConnectWebviewIDs, "x", "y", "z")
 	assert.Equal(t, want, session.ConnectedAccountIDs)
@@ -364,7 +319,7 @@ func TestAppendToOneList(t *testing.T) {
 func TestCostOfAHit(t *testing.T) {
 	srv := &cachetest.Seam{}
 	cache := newCache(t, srv.Client(t), sessioncache.Config{})
-	get(t, srv, cache)
+	srv.Get(t, cache)
 	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() {
 		_, err := cache.Session(t.Context(), user)
 		require.NoError(t, err)

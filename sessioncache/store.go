@@ -22,10 +22,9 @@ type Store interface {
 	// RenewAt has passed, Load calls fetch with the entry. Load stores and returns the result
 	// of fetch. Concurrent Loads of a user share one fetch.
 	//
-	// If fetch fails, Load returns its error and stores nothing. If, while fetch runs,
-	// Delete is called for the user, or DeleteSession for the session that fetch returns, Load
-	// discards the result and calls fetch again. If the store fails, Load returns the result of fetch without
-	// storing it.
+	// If fetch fails, Load returns its error and stores nothing. If Delete is called for the user
+	// while fetch runs, or DeleteSession for the session that fetch returns, Load discards the result
+	// and calls fetch again. If the store fails, Load returns the result of fetch without storing it.
 	Load(ctx context.Context, userIdentifierKey string, fetch FetchFunc) (*Entry, error)
 
 	// Delete deletes the entry of a user, for all processes that share the store. It is

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +41,7 @@ func TestOutage(t *testing.T) {
 			redis, srv := newRedis(t), &cachetest.Seam{}
 			caches := redis.caches(t, srv, 2, 0, sessioncache.Config{})
 			for _, cache := range caches {
-				get(t, srv, cache)
+				srv.Get(t, cache)
 			}
 			end := begin(t, redis)
 			var waits []time.Duration
@@ -75,11 +74,11 @@ func TestOutage(t *testing.T) {
 			}
 			require.NoError(t, caches[0].SignOut(t.Context(), user))
 			for _, cache := range caches {
-				get(t, srv, cache)
+				srv.Get(t, cache)
 			}
 			requests := srv.Requests("")
 			for _, cache := range caches {
-				get(t, srv, cache)
+				srv.Get(t, cache)
 			}
 			assert.Equal(t, requests, srv.Requests(""), "they share again")
 		})
@@ -126,15 +125,7 @@ func TestSignOutDuringOutage(t *testing.T) {
 	redis, srv := newRedis(t), &cachetest.Seam{}
 	cache := redis.caches(t, srv, 1, 0, sessioncache.Config{})[0]
 	redis.kill(t)
-	onItsWay, release := make(chan struct{}), make(chan struct{})
-	var later atomic.Bool
-	srv.After = func(path string) error {
-		if path == "get_or_create" && !later.Swap(true) {
-			close(onItsWay)
-			<-release
-		}
-		return nil
-	}
+	held, release := srv.HoldFetch()
 	served := make(chan string)
 	for range 2 {
 		go func() {
@@ -143,7 +134,7 @@ func TestSignOutDuringOutage(t *testing.T) {
 			served <- session.Token
 		}()
 	}
-	<-onItsWay
+	<-held
 	require.ErrorContains(t, cache.SignOut(t.Context(), user), "redisstore: ")
 	close(release)
 	for range 2 {
@@ -167,8 +158,8 @@ func TestSignOutReachesAll(t *testing.T) {
 	var delays []time.Duration
 	for i := range 300 {
 		for _, cache := range caches {
-			get(t, srv, cache)
-			get(t, srv, cache) // from its memory
+			srv.Get(t, cache)
+			srv.Get(t, cache) // from its memory
 		}
 		require.NoError(t, caches[i%3].SignOut(t.Context(), user))
 		signedOut := time.Now()

@@ -18,7 +18,7 @@ import (
 	"github.com/seam-go/seam/sessioncache/redisstore"
 )
 
-const user = "jane_doe"
+const user = cachetest.User
 
 var key = []byte("0123456789abcdef0123456789abcdef")
 

@@ -28,8 +28,8 @@
 // again after 5 seconds. If Redis fails during a fetch, that fetch may take some seconds longer.
 //
 // By default, a process detects within 5 seconds that Redis no longer responds. Until then it may
-// return a session from its memory that another process deleted. If a process crashes during a fetch, the
-// others wait for that user's session for up to 10 seconds.
+// return a session from its memory that another process deleted. If a process crashes during a
+// fetch, the others wait for that user's session for up to 10 seconds.
 //
 // If [sessioncache.Cache.SignOut] or Forget cannot delete a session from Redis, they return an
 // error. Call them again, because Redis may still have the session when it is back.

@@ -19,25 +19,7 @@ import (
 	"github.com/seam-go/seam/sessioncache"
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 	"github.com/seam-go/seam/sessioncache/redisstore"
-	"github.com/seam-go/seam/webhook"
 )
-
-// get returns a session. It fails the test if Seam rejects the token.
-func get(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) *seam.ClientSession {
-	t.Helper()
-	session, err := cache.Session(t.Context(), user)
-	require.NoError(t, err)
-	assert.Equal(t, user, session.UserIdentifierKey)
-	assert.True(t, srv.Valid(session.Token), "token is refused by Seam")
-	return session
-}
-
-func deletedEvent(clientSessionID string) webhook.Event {
-	return webhook.Event{
-		EventType:            webhook.EventTypeClientSessionDeleted,
-		ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: clientSessionID},
-	}
-}
 
 func TestNewRejects(t *testing.T) {
 	t.Parallel()
@@ -127,6 +109,24 @@ func TestCallerThatGivesUp(t *testing.T) {
 	assert.Equal(t, 1, srv.Requests(""))
 }
 
+// TestEndedContext checks that a call whose context has ended does not look like a failure of
+// Redis, which would keep all callers from the sessions there.
+func TestEndedContext(t *testing.T) {
+	t.Parallel()
+	srv := &cachetest.Seam{}
+	caches := newRedis(t).caches(t, srv, 2, patient, sessioncache.Config{})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := caches[1].Session(ended, user)
+	require.ErrorIs(t, err, context.Canceled)
+	for _, cache := range caches {
+		srv.Get(t, cache)
+	}
+	require.NoError(t, caches[1].Forget(ended, user))
+	assert.Zero(t, caches[1].Stats().StoreErrors)
+	assert.Equal(t, 1, srv.Requests(""))
+}
+
 func TestErrorsAreNotCached(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
@@ -138,46 +138,27 @@ func TestErrorsAreNotCached(t *testing.T) {
 	}
 	srv.Break(false)
 	for _, cache := range caches {
-		get(t, srv, cache)
+		srv.Get(t, cache)
 	}
 	assert.Equal(t, 3, srv.Requests(""))
-}
-
-// endings are the ways to end the session of a user.
-var endings = map[string]func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache){
-	"SignOut": func(t *testing.T, _ *cachetest.Seam, cache *sessioncache.Cache) {
-		t.Helper()
-		require.NoError(t, cache.SignOut(t.Context(), user))
-	},
-	"Forget": func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) {
-		t.Helper()
-		srv.Revoke(srv.Alive(user)[0])
-		require.NoError(t, cache.Forget(t.Context(), user))
-	},
-	"HandleEvent": func(t *testing.T, srv *cachetest.Seam, cache *sessioncache.Cache) {
-		t.Helper()
-		id := srv.Alive(user)[0]
-		srv.Revoke(id)
-		require.NoError(t, cache.HandleEvent(t.Context(), deletedEvent(id)))
-	},
 }
 
 // TestEndedSession checks that an ended session is removed at once in the process that ends it, and
 // soon in the others.
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
-	for name, end := range endings {
+	for name, end := range cachetest.Endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := &cachetest.Seam{}
 			caches := newRedis(t).caches(t, srv, 3, patient, sessioncache.Config{})
 			for range 100 {
-				first := get(t, srv, caches[0])
+				first := srv.Get(t, caches[0])
 				for _, cache := range caches {
-					assert.Equal(t, first, get(t, srv, cache))
+					assert.Equal(t, first, srv.Get(t, cache))
 				}
 				end(t, srv, caches[1])
-				second := get(t, srv, caches[1])
+				second := srv.Get(t, caches[1])
 				assert.NotEqual(t, first, second)
 				for _, cache := range caches {
 					require.Eventually(t, func() bool {
@@ -194,20 +175,12 @@ func TestEndedSession(t *testing.T) {
 // later callers get it.
 func TestEndedWhileFetched(t *testing.T) {
 	t.Parallel()
-	for name, end := range endings {
+	for name, end := range cachetest.Endings {
 		for which, ending := range map[string]int{"here": 0, "in another process": 1} {
 			t.Run(name+" "+which, func(t *testing.T) {
 				t.Parallel()
 				srv := &cachetest.Seam{}
-				onItsWay, release := make(chan struct{}), make(chan struct{})
-				var later atomic.Bool
-				srv.After = func(path string) error {
-					if path == "get_or_create" && !later.Swap(true) {
-						close(onItsWay)
-						<-release
-					}
-					return nil
-				}
+				held, release := srv.HoldFetch()
 				caches := newRedis(t).caches(t, srv, 2, patient, sessioncache.Config{})
 				tokens := make(chan string, 10)
 				session := func(cache *sessioncache.Cache) {
@@ -219,7 +192,7 @@ func TestEndedWhileFetched(t *testing.T) {
 				for range 3 {
 					go session(caches[0])
 				}
-				<-onItsWay
+				<-held
 				ended := srv.Alive(user)[0]
 				end(t, srv, caches[ending])
 				go session(caches[ending])
@@ -227,7 +200,7 @@ func TestEndedWhileFetched(t *testing.T) {
 				for range 4 {
 					assert.True(t, srv.Valid(<-tokens))
 				}
-				assert.NotEqual(t, ended, get(t, srv, caches[0]).ClientSessionID)
+				assert.NotEqual(t, ended, srv.Get(t, caches[0]).ClientSessionID)
 				assert.LessOrEqual(t, srv.Requests("get_or_create"), 3)
 			})
 		}
@@ -269,7 +242,7 @@ func TestRenewal(t *testing.T) {
 	assert.Len(t, srv.Alive(user), 1)
 	before := srv.Requests("")
 	for _, cache := range caches {
-		get(t, srv, cache)
+		srv.Get(t, cache)
 	}
 	assert.Equal(t, before, srv.Requests(""))
 }
@@ -283,7 +256,7 @@ func TestRenewalThatFails(t *testing.T) {
 	srv.Break(true)
 	for range 10 {
 		for _, cache := range caches {
-			assert.Equal(t, old.ClientSessionID, get(t, srv, cache).ClientSessionID)
+			assert.Equal(t, old.ClientSessionID, srv.Get(t, cache).ClientSessionID)
 		}
 	}
 	require.Error(t, caches[0].SignOut(t.Context(), user), "Seam is out")
@@ -291,7 +264,7 @@ func TestRenewalThatFails(t *testing.T) {
 	require.ErrorIs(t, err, cachetest.ErrBroken)
 	srv.Break(false)
 	for _, cache := range caches {
-		assert.NotEqual(t, old.ClientSessionID, get(t, srv, cache).ClientSessionID)
+		assert.NotEqual(t, old.ClientSessionID, srv.Get(t, cache).ClientSessionID)
 	}
 }
 
@@ -299,7 +272,7 @@ func TestRenewalThatFails(t *testing.T) {
 // old session is not returned again.
 func TestEndedWhileRenewed(t *testing.T) {
 	t.Parallel()
-	for name, end := range endings {
+	for name, end := range cachetest.Endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			redis, srv := newRedis(t), &cachetest.Seam{}
@@ -327,7 +300,7 @@ func TestEndedWhileRenewed(t *testing.T) {
 			require.ErrorIs(t, <-ended, cachetest.ErrBroken)
 			broken.Store(false)
 			for _, cache := range caches {
-				get(t, srv, cache)
+				srv.Get(t, cache)
 			}
 		})
 	}
@@ -339,7 +312,7 @@ func TestDeletedSessionThatSeamKeeps(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
 	cache := newRedis(t).caches(t, srv, 1, patient, sessioncache.Config{})[0]
-	require.NoError(t, cache.HandleEvent(t.Context(), deletedEvent(get(t, srv, cache).ClientSessionID)))
+	require.NoError(t, cache.HandleEvent(t.Context(), cachetest.DeletedEvent(srv.Get(t, cache).ClientSessionID)))
 	_, err := cache.Session(t.Context(), user)
 	require.ErrorIs(t, err, sessioncache.ErrDeleted)
 	assert.LessOrEqual(t, srv.Requests(""), 10)
@@ -351,7 +324,7 @@ func TestRedeliveredEvent(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
 	cache, other := redis.caches(t, srv, 1, patient, sessioncache.Config{})[0], redis.store(t, key, patient)
-	event := deletedEvent(get(t, srv, cache).ClientSessionID)
+	event := cachetest.DeletedEvent(srv.Get(t, cache).ClientSessionID)
 	admin := redis.client(t)
 	permit := func(command string) {
 		require.NoError(t, admin.Do(t.Context(), admin.B().Arbitrary("ACL", "SETUSER", "default", command).Build()).Error())
@@ -372,10 +345,10 @@ func TestClose(t *testing.T) {
 	store := redis.store(t, key, patient)
 	cache, err := sessioncache.New(srv.Client(t), sessioncache.Config{Store: store})
 	require.NoError(t, err)
-	get(t, srv, cache)
+	srv.Get(t, cache)
 	store.Close()
 	store.Close()
-	get(t, srv, cache)
+	srv.Get(t, cache)
 	require.Error(t, cache.Forget(t.Context(), user))
 	assert.NotZero(t, cache.Stats().StoreErrors)
 }

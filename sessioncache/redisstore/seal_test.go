@@ -18,8 +18,8 @@ func TestSecrets(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
 	caches := redis.caches(t, srv, 1, patient, sessioncache.Config{})
-	session := get(t, srv, caches[0])
-	require.NoError(t, caches[0].HandleEvent(t.Context(), deletedEvent("another")))
+	session := srv.Get(t, caches[0])
+	require.NoError(t, caches[0].HandleEvent(t.Context(), cachetest.DeletedEvent("another")))
 	names, values := dump(t, redis.client(t))
 	assert.Len(t, names, 4, "a user, a session, a deleted session and the ID of the process")
 	all := strings.Join(append(names, values...), "\n")
@@ -56,7 +56,7 @@ func TestForeignValues(t *testing.T) {
 			redis, srv := newRedis(t), &cachetest.Seam{}
 			caches := redis.caches(t, srv, 2, patient, sessioncache.Config{})
 			client := redis.client(t)
-			get(t, srv, caches[0])
+			srv.Get(t, caches[0])
 			_, err := caches[0].Session(t.Context(), "another")
 			require.NoError(t, err)
 			names, values := dump(t, client)
@@ -71,9 +71,9 @@ func TestForeignValues(t *testing.T) {
 					}
 				}
 			}
-			get(t, srv, caches[1])
+			srv.Get(t, caches[1])
 			assert.Equal(t, 3, srv.Requests(""))
-			get(t, srv, caches[1])
+			srv.Get(t, caches[1])
 			assert.Equal(t, 3, srv.Requests(""))
 		})
 	}
@@ -92,7 +92,7 @@ func TestExtendedLife(t *testing.T) {
 			t.Parallel()
 			redis, srv := newRedis(t), &cachetest.Seam{}
 			caches := redis.caches(t, srv, 2, patient, sessioncache.Config{Lifetime: time.Hour})
-			get(t, srv, caches[0])
+			srv.Get(t, caches[0])
 			client := redis.client(t)
 			names, _ := dump(t, client)
 			for _, name := range names {
@@ -100,9 +100,9 @@ func TestExtendedLife(t *testing.T) {
 					require.NoError(t, client.Do(t.Context(), extend(client.B(), name)).Error())
 				}
 			}
-			get(t, srv, caches[1])
+			srv.Get(t, caches[1])
 			assert.Equal(t, 2, srv.Requests(""))
-			get(t, srv, caches[1])
+			srv.Get(t, caches[1])
 			assert.Equal(t, 2, srv.Requests(""))
 		})
 	}
@@ -115,8 +115,8 @@ func TestAnotherKey(t *testing.T) {
 	for i, key := range []string{string(key), strings.Repeat("x", 32)} {
 		cache, err := sessioncache.New(srv.Client(t), sessioncache.Config{Store: redis.store(t, []byte(key), patient)})
 		require.NoError(t, err)
-		get(t, srv, cache)
-		get(t, srv, cache)
+		srv.Get(t, cache)
+		srv.Get(t, cache)
 		assert.Equal(t, i+1, srv.Requests(""))
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/sessioncache"
-	"github.com/seam-go/seam/webhook"
 )
 
 // Model compares caches that share a store with a map, in random steps.
@@ -74,9 +73,7 @@ func (m *Model) step(t *testing.T, user string, cache *sessioncache.Cache) (what
 	case n < 88 && cached != nil:
 		m.Seam.Revoke(cached.ClientSessionID)
 		m.dead[cached.ClientSessionID] = true
-		err := cache.HandleEvent(ctx, webhook.Event{
-			ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: cached.ClientSessionID},
-		})
+		err := cache.HandleEvent(ctx, DeletedEvent(cached.ClientSessionID))
 		m.forget(user)
 		return "HandleEvent", err
 	case n < 91 && cached != nil:

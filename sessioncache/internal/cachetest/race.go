@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/seam-go/seam/sessioncache"
-	"github.com/seam-go/seam/webhook"
 )
 
 // Race calls caches that share a store from several goroutines. A cache must not return a session
@@ -65,7 +64,7 @@ func (d *told) step(ctx context.Context, srv *Seam, cache *sessioncache.Cache, u
 		return err
 	case n < 8 && len(alive) > 0:
 		srv.Revoke(alive[0])
-		err := cache.HandleEvent(ctx, webhook.Event{ClientSessionDeleted: &webhook.ClientSessionDeleted{ClientSessionID: alive[0]}})
+		err := cache.HandleEvent(ctx, DeletedEvent(alive[0]))
 		d.add(alive[0])
 		return err
 	case n < 10:
