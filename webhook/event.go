@@ -9,8 +9,7 @@ import (
 	"github.com/seam-go/seam/internal/redact"
 )
 
-// EventTypeClientSessionDeleted is the [Event.EventType] for a deleted client
-// session. Seam sends no event for a session that was revoked or has expired.
+// EventTypeClientSessionDeleted is the [Event.EventType] for a deleted client session.
 const EventTypeClientSessionDeleted = "client_session.deleted"
 
 // Event is an event in a Seam workspace. [Event.Raw] returns its complete JSON. To read
@@ -23,8 +22,8 @@ const EventTypeClientSessionDeleted = "client_session.deleted"
 //
 // See https://docs.seam.co/latest/api/events.
 type Event struct {
-	// MessageID is the same in all attempts to deliver an event, including manual
-	// resends. Use it to deduplicate events.
+	// MessageID is the value of the ID header. By the Standard Webhooks specification it
+	// is the same in all attempts to deliver an event. Use it to deduplicate events.
 	MessageID string
 
 	EventID     string    // ID of the event in Seam's API

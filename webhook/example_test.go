@@ -2,7 +2,6 @@ package webhook_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -66,14 +65,12 @@ func ExampleVerifier_Parse() {
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		event, err := verifier.Parse(r)
-		switch {
-		case errors.Is(err, webhook.ErrInvalidEvent):
-			fmt.Println(err) // a 2xx response stops retries
-		case err != nil:
-			w.WriteHeader(http.StatusBadRequest)
-		default:
-			fmt.Println(event.EventType)
+		if err != nil {
+			fmt.Println(err)
+			w.WriteHeader(http.StatusBadRequest) // the event is delivered again
+			return
 		}
+		fmt.Println(event.EventType)
 	})
 	deliver(handler, "msg_1", `{"event_id": "event_1", "event_type": "device.connected"}`)
 	deliver(handler, "msg_2", `{}`)
@@ -81,5 +78,5 @@ func ExampleVerifier_Parse() {
 	// device.connected
 	// 200
 	// webhook: invalid event: message msg_2 has no event_id or event_type
-	// 200
+	// 400
 }

@@ -6,39 +6,43 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 )
 
 var errMethod = errors.New("webhook: method is not POST")
 
 // Handler returns a handler that verifies each delivery and calls handle with its
-// event. Seam may deliver an event more than once, even after a 2xx response.
-// Deduplicate by MessageID, or make handle idempotent.
+// event. An event may be delivered more than once: deduplicate by MessageID, or make
+// handle idempotent.
 //
-// The status of the response decides whether Seam retries:
+// The response is 204 if handle has returned nil. Every other response tells Seam to
+// deliver the event again:
 //
-//	delivery                               status  retried
-//	handle returns nil                     204     no
-//	handle returns an error                500     yes
-//	handle returns ErrInvalidEvent         204     no
-//	handle panics                          none    yes
-//	valid signature, invalid event         204     no
-//	invalid signature, timestamp, headers  400     yes, since the secret may be misconfigured
-//	truncated body                         400     yes
-//	body longer than 1 MiB                 413     yes
-//	method other than POST                 405     not from Seam
+//	delivery                                      status
+//	handle returns nil                            204
+//	handle returns an error                       500
+//	handle panics                                 none
+//	genuine, not understood (ErrInvalidEvent)     500
+//	genuine, of another workspace                 400
+//	invalid signature, timestamp or headers       400
+//	truncated body                                400
+//	body longer than 1 MiB                        413
+//	method other than POST                        405
 //
-// To stop retries, handle may return an error that matches [ErrInvalidEvent]. handle
-// must return within 15 seconds; queue longer work. After that, Seam closes the
-// connection, which cancels ctx, and retries. handle may be called concurrently.
+// If an event cannot be handled, now or later, handle should record that and return
+// nil. handle must return before Seam gives up waiting; queue longer work. If the
+// connection is closed, ctx is canceled. handle may be called concurrently.
 //
-// Failures of verified deliveries are logged at [slog.LevelError], others at
+// Failures of genuine deliveries are logged at [slog.LevelError], others at
 // [slog.LevelWarn]. Logs contain the message ID, the type of the event and the error
 // of handle, but no secret and no other data of the event. Panics are logged by
 // [http.Server] only. If logger is nil, nothing is logged.
 //
-// Responses have no body. To limit the time for reading a request, set ReadTimeout of
-// the [http.Server]. Handler panics if handle is nil.
+// Responses have no body. A request whose headers are refused is answered at once,
+// without waiting for its body. To limit the time for reading other bodies, set
+// ReadTimeout of the [http.Server]. Handler panics if handle is nil.
 func (v *Verifier) Handler(handle func(ctx context.Context, event Event) error, logger *slog.Logger) http.Handler {
+	v.mustBeReady()
 	if handle == nil {
 		panic("webhook: Handler: handle is nil")
 	}
@@ -53,14 +57,14 @@ func (v *Verifier) Handler(handle func(ctx context.Context, event Event) error, 
 		}
 		switch {
 		case err == nil:
-			if err = handle(r.Context(), event); err == nil {
-				break
-			}
-			err = fmt.Errorf("webhook: message %s, %s: %w", event.MessageID, event.EventType, err)
-			if !errors.Is(err, ErrInvalidEvent) {
+			if err = handle(r.Context(), event); err != nil {
+				err = fmt.Errorf("webhook: message %s, %s: %w", event.MessageID, event.EventType, err)
 				status = http.StatusInternalServerError
 			}
 		case errors.Is(err, ErrInvalidEvent):
+			status = http.StatusInternalServerError
+		case errors.Is(err, ErrOtherWorkspace):
+			status = http.StatusBadRequest
 		case errors.Is(err, errMethod):
 			w.Header().Set("Allow", http.MethodPost)
 			status, level = http.StatusMethodNotAllowed, slog.LevelWarn
@@ -68,6 +72,11 @@ func (v *Verifier) Handler(handle func(ctx context.Context, event Event) error, 
 			status, level = http.StatusRequestEntityTooLarge, slog.LevelWarn
 		default:
 			status, level = http.StatusBadRequest, slog.LevelWarn
+		}
+		if level == slog.LevelWarn && r.ProtoMajor == 1 {
+			// Otherwise the server waits for the rest of an unread body before it responds.
+			w.Header().Set("Connection", "close")
+			_ = http.NewResponseController(w).SetReadDeadline(time.Unix(0, 0)) // tests have other writers
 		}
 		if err != nil {
 			logger.LogAttrs(r.Context(), level, "webhook failed", slog.Int("status", status), slog.Any("error", err))

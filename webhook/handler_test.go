@@ -8,11 +8,13 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,6 +41,9 @@ func TestHandler(t *testing.T) {
 	fits += strings.Repeat(" ", 1<<20-len(fits))
 	tampered := sign(small)
 	tampered.Set("Svix-Id", "msg_2")
+	guessed := sign(small)
+	guessed.Set("Svix-Signature", "v1,")
+	const noSession = `{"event_id": "event_1", "event_type": "client_session.deleted"}`
 	for _, tt := range []struct {
 		name   string
 		method string // POST if empty
@@ -48,6 +53,9 @@ func TestHandler(t *testing.T) {
 		status int
 		events int // passed to handle
 		log    string
+
+		workspace     string // of ForWorkspace, if not empty
+		contentLength int64
 	}{
 		{name: "event", status: 204, events: 1},
 		{name: "event of 1 MiB", body: strings.NewReader(fits), header: sign(fits), status: 204, events: 1},
@@ -56,20 +64,33 @@ func TestHandler(t *testing.T) {
 			log: `level=ERROR msg="webhook failed" status=500 error="webhook: message msg_1, device.connected: database unavailable"`,
 		},
 		{
-			name: "handle returns ErrInvalidEvent", err: fmt.Errorf("%w: it has no device", webhook.ErrInvalidEvent), status: 204, events: 1,
-			log: `level=ERROR msg="webhook failed" status=204 error="webhook: message msg_1, device.connected: webhook: invalid event: it has no device"`,
+			name: "handle returns ErrInvalidEvent", err: fmt.Errorf("%w: it has no device", webhook.ErrInvalidEvent), status: 500, events: 1,
+			log: `level=ERROR msg="webhook failed" status=500 error="webhook: message msg_1, device.connected: webhook: invalid event: it has no device"`,
 		},
 		{
 			name: "handle returns another error of the package", err: webhook.ErrInvalidSignature, status: 500, events: 1,
 			log: `level=ERROR msg="webhook failed" status=500 error="webhook: message msg_1, device.connected: webhook: invalid signature"`,
 		},
 		{
-			name: "signed, but not an event", body: strings.NewReader("[]"), header: sign("[]"), status: 204,
-			log: `level=ERROR msg="webhook failed" status=204 error="webhook: invalid event: message msg_1 is not a JSON object"`,
+			name: "signed, but not an event", body: strings.NewReader("[]"), header: sign("[]"), status: 500,
+			log: `level=ERROR msg="webhook failed" status=500 error="webhook: invalid event: message msg_1 is not a JSON object"`,
+		},
+		{
+			name: "deleted session without its ID", body: strings.NewReader(noSession), header: sign(noSession), status: 500,
+			log: `level=ERROR msg="webhook failed" status=500 error="webhook: invalid event: message msg_1 has no client_session_id"`,
+		},
+		{
+			name: "event of another workspace", workspace: "workspace_1", status: 400,
+			log: `level=ERROR msg="webhook failed" status=400 error="webhook: event of another workspace: message msg_1; give each workspace a URL and a secret of its own"`,
 		},
 		{
 			name: "too large", body: strings.NewReader(fits + " "), header: sign(fits + " "), status: 413,
 			log: `level=WARN msg="webhook failed" status=413 error="webhook: body too large"`,
+		},
+		{
+			name: "too large by its header", contentLength: 1<<20 + 1, status: 413,
+			body: iotest.ErrReader(errors.New("the body is not read")),
+			log:  `level=WARN msg="webhook failed" status=413 error="webhook: body too large"`,
 		},
 		{
 			name: "another method", method: http.MethodPut, status: 405,
@@ -85,6 +106,11 @@ func TestHandler(t *testing.T) {
 			log:  `level=WARN msg="webhook failed" status=400 error="webhook: invalid headers: Svix-Id or Webhook-Id is missing"`,
 		},
 		{
+			name: "no signature that could be valid", header: guessed, status: 400,
+			body: iotest.ErrReader(errors.New("the body is not read")),
+			log:  `level=WARN msg="webhook failed" status=400 error="webhook: invalid signature: none is v1, followed by 44 characters of base64"`,
+		},
+		{
 			name: "only one header of the set", header: http.Header{"Svix-Id": {"msg_1"}}, status: 400,
 			log: `level=WARN msg="webhook failed" status=400 error="webhook: invalid headers: Svix-Timestamp is missing"`,
 		},
@@ -97,7 +123,11 @@ func TestHandler(t *testing.T) {
 			t.Parallel()
 			var lines bytes.Buffer
 			events := 0
-			handler := newVerifier(t, secret).Handler(func(_ context.Context, event webhook.Event) error {
+			verifier := newVerifier(t, secret)
+			if tt.workspace != "" {
+				verifier = verifier.ForWorkspace(tt.workspace)
+			}
+			handler := verifier.Handler(func(_ context.Context, event webhook.Event) error {
 				events++
 				assert.Equal(t, "event_1", event.EventID)
 				return tt.err
@@ -113,6 +143,9 @@ func TestHandler(t *testing.T) {
 			if req.Header = tt.header; tt.header == nil {
 				req.Header = sign(small)
 			}
+			if tt.contentLength > 0 {
+				req.ContentLength = tt.contentLength
+			}
 			response := httptest.NewRecorder()
 			handler.ServeHTTP(response, req)
 
@@ -120,11 +153,14 @@ func TestHandler(t *testing.T) {
 			assert.Empty(t, response.Body.String(), "no response has a body")
 			assert.Equal(t, tt.events, events)
 			assert.Equal(t, tt.log, strings.TrimSpace(lines.String()))
+			want := http.Header{}
 			if tt.status == http.StatusMethodNotAllowed {
-				assert.Equal(t, http.MethodPost, response.Header().Get("Allow"))
-			} else {
-				assert.Empty(t, response.Header())
+				want.Set("Allow", http.MethodPost)
 			}
+			if strings.HasPrefix(tt.log, "level=WARN") {
+				want.Set("Connection", "close")
+			}
+			assert.Equal(t, want, response.Header())
 		})
 	}
 }
@@ -142,6 +178,38 @@ func TestNoLogger(t *testing.T) {
 	handler.ServeHTTP(response, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody))
 	assert.Equal(t, http.StatusBadRequest, response.Code)
 	assert.Empty(t, lines.String())
+}
+
+// TestUnfinishedBody sends a part of a body and keeps the connection open. A refusal
+// does not wait for the rest.
+func TestUnfinishedBody(t *testing.T) {
+	t.Parallel()
+	receiver := httptest.NewServer(newVerifier(t, secret).Handler(func(context.Context, webhook.Event) error {
+		return nil
+	}, nil))
+	t.Cleanup(receiver.Close) // after the parallel subtests
+	signature := "svix-id: msg_1\r\nsvix-timestamp: " + sign(small).Get("Svix-Timestamp") + "\r\nsvix-signature: v1," + strings.Repeat("A", 44) + "\r\n"
+	for name, head := range map[string]string{
+		"no headers":        "POST / HTTP/1.1\r\nContent-Length: 1000\r\n",
+		"chunked":           "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
+		"another method":    "PUT / HTTP/1.1\r\nContent-Length: 1000\r\n",
+		"more than 1 MiB":   "POST / HTTP/1.1\r\nContent-Length: 2000000\r\n" + signature,
+		"no valid version":  "POST / HTTP/1.1\r\nContent-Length: 1000\r\n" + strings.Replace(signature, "v1,", "v2,", 1),
+		"not of this clock": "POST / HTTP/1.1\r\nContent-Length: 1000\r\n" + strings.Replace(signature, "timestamp: 1", "timestamp: 9", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", receiver.Listener.Addr().String())
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+			_, err = io.WriteString(conn, head+"Host: localhost\r\n\r\n5\r\nabc")
+			require.NoError(t, err)
+			answer, err := io.ReadAll(conn) // until the server closes the connection
+			require.NoError(t, err)
+			assert.Regexp(t, "^HTTP/1.1 4", string(answer))
+		})
+	}
 }
 
 func TestNoFunc(t *testing.T) {

@@ -1,7 +1,9 @@
 package webhook_test
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"os"
 	"strings"
@@ -211,6 +213,18 @@ var tampered = map[string]struct {
 		},
 		want: webhook.ErrInvalidHeaders,
 	},
+	"names in lower case": {
+		header: func(h http.Header) {
+			for _, name := range parts {
+				h["svix-"+strings.ToLower(name)] = h["Svix-"+name]
+				h.Del("Svix-" + name)
+			}
+		},
+	},
+	"names in lower case, with the ID in both cases": {
+		header: func(h http.Header) { h["svix-id"] = h["Svix-Id"] },
+		want:   webhook.ErrInvalidHeaders,
+	},
 	"signatures in two lines": {
 		header: func(h http.Header) { h["Svix-Signature"] = []string{"v1,abc", h.Get("Svix-Signature")} },
 	},
@@ -368,6 +382,56 @@ func TestRotation(t *testing.T) {
 				require.ErrorIs(t, err, webhook.ErrInvalidSignature)
 			}
 		})
+	}
+}
+
+// TestForWorkspace verifies events of several workspaces, all signed with known
+// secrets.
+func TestForWorkspace(t *testing.T) {
+	t.Parallel()
+	of := func(workspace string) string {
+		return `{"event_id": "event_1", "event_type": "device.connected", "workspace_id": ` + workspace + `}`
+	}
+	for _, tt := range []struct {
+		name string
+		body string
+		want error
+	}{
+		{"this workspace", of(`"workspace_1"`), nil},
+		{"another workspace", of(`"workspace_2"`), webhook.ErrOtherWorkspace},
+		{"another case", of(`"Workspace_1"`), webhook.ErrOtherWorkspace},
+		{"an empty workspace", of(`""`), webhook.ErrOtherWorkspace},
+		{"a number", of(`1`), webhook.ErrOtherWorkspace},
+		{"no workspace", small, webhook.ErrOtherWorkspace},
+		{"no event", `{"workspace_id": "workspace_1"}`, webhook.ErrInvalidEvent},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			any := newVerifier(t, secret, other)
+			event, err := any.ForWorkspace("workspace_1").Verify([]byte(tt.body), sign(tt.body))
+			require.ErrorIs(t, err, tt.want)
+			assert.Equal(t, tt.want != nil, event.MessageID == "")
+			if !errors.Is(tt.want, webhook.ErrInvalidEvent) {
+				_, err = any.Verify([]byte(tt.body), sign(tt.body))
+				require.NoError(t, err, "ForWorkspace does not change its receiver")
+			}
+		})
+	}
+	assert.PanicsWithValue(t, "webhook: ForWorkspace: the workspace ID is blank", func() { newVerifier(t, secret).ForWorkspace(" ") })
+}
+
+// TestNoVerifier calls the methods of verifiers that NewVerifier did not create.
+func TestNoVerifier(t *testing.T) {
+	t.Parallel()
+	for _, verifier := range []*webhook.Verifier{nil, {}} {
+		for _, call := range []func(){
+			func() { _, _ = verifier.Verify([]byte(small), sign(small)) },
+			func() { _, _ = verifier.Parse(&http.Request{Header: sign(small)}) },
+			func() { verifier.Handler(func(context.Context, webhook.Event) error { return nil }, nil) },
+			func() { verifier.ForWorkspace("workspace_1") },
+		} {
+			assert.PanicsWithValue(t, "webhook: the Verifier is nil or zero; create it with NewVerifier", call)
+		}
 	}
 }
 
