@@ -23,8 +23,8 @@ import (
 type service func() config
 
 // newCall returns a call of an operation of a service.
-func (s service) newCall(operation, path string, params any, retry transport.Retry, opts []Option) *call {
-	c := newCall(s(), operation, path, params, retry, opts)
+func (s service) newCall(operation, path string, retry transport.Retry, opts []Option) *call {
+	c := newCall(s(), operation, path, retry, opts)
 	c.require(!c.idempotent, "WithIdempotent is for Client.Post; omit it")
 	return c
 }
@@ -41,12 +41,14 @@ type call struct {
 	userIdentifierKey string // redacted in addition to those in params
 }
 
-func newCall(cfg config, operation, path string, params any, retry transport.Retry, opts []Option) *call {
-	c := &call{config: cfg, operation: operation, path: path, params: params, retry: retry}
+func newCall(cfg config, operation, path string, retry transport.Retry, opts []Option) *call {
+	c := &call{config: cfg, operation: operation, path: path, retry: retry}
 	if len(opts) > 0 {
 		if c.err = c.apply(opts); c.err == nil {
 			c.err = c.finish()
 		}
+		c.require(c.user == "" || takesUser[path],
+			"the endpoint is not known to take a user_identifier_key; omit WithUser, or if the endpoint takes one, set it in the params")
 	}
 	return c
 }
@@ -63,7 +65,7 @@ func (c *call) require(ok bool, problem string) {
 func one[T any](ctx context.Context, c *call, key string, check func(*T) error) (*T, error) {
 	return do(ctx, c, false, func(r io.Reader) (*T, error) {
 		var value *T
-		err := decodeEnvelope(r, key, func(d *transport.Decoder) error { return d.Value(&value) })
+		err := decodeEnvelope(r, key, true, func(d *transport.Decoder) error { return d.Value(&value) })
 		if err == nil && value == nil {
 			err = errors.New("response has null as its " + key)
 		}
@@ -88,7 +90,7 @@ func list[T any, P interface {
 }](ctx context.Context, c *call, key string, check func(*T) error) ([]T, error) {
 	return do(ctx, c, false, func(r io.Reader) ([]T, error) {
 		values, memory := []T{}, 0
-		err := decodeEnvelope(r, key, func(d *transport.Decoder) error {
+		err := decodeEnvelope(r, key, true, func(d *transport.Decoder) error {
 			return d.Array(func() error {
 				if len(values) == cap(values) {
 					values = slices.Grow(values, len(values)) // doubles; append grows by less, and so copies more
@@ -119,7 +121,7 @@ func each[T any](ctx context.Context, c *call, key string, check func(*T) error)
 	return func(yield func(T, error) bool) {
 		_, err := do(ctx, c, true, func(r io.Reader) (struct{}, error) {
 			value := new(T)
-			err := decodeEnvelope(r, key, func(d *transport.Decoder) error {
+			err := decodeEnvelope(r, key, true, func(d *transport.Decoder) error {
 				return d.Array(func() error {
 					*value = *new(T)
 					if err := d.Value(value); err != nil {
@@ -149,7 +151,21 @@ func each[T any](ctx context.Context, c *call, key string, check func(*T) error)
 // none sends a call whose response has no content.
 func none(ctx context.Context, c *call) error {
 	_, err := do(ctx, c, false, func(r io.Reader) (struct{}, error) {
-		return struct{}{}, decodeEnvelope(r, "", nil)
+		return struct{}{}, decodeEnvelope(r, "", false, nil)
+	})
+	return err
+}
+
+// optional sends a call whose response may have a T under key. check returns an error for a
+// T that was not requested.
+func optional[T any](ctx context.Context, c *call, key string, check func(*T) error) error {
+	_, err := do(ctx, c, false, func(r io.Reader) (struct{}, error) {
+		var value *T
+		err := decodeEnvelope(r, key, false, func(d *transport.Decoder) error { return d.Value(&value) })
+		if err == nil && value != nil {
+			err = check(value)
+		}
+		return struct{}{}, err
 	})
 	return err
 }
@@ -192,9 +208,9 @@ func (s status) err() error {
 }
 
 // decodeEnvelope reads a 2xx response, which is an object. value reads the member under key.
-// Without a key, the response must be {}, as in Seam's documentation, or have "ok": true, as
-// in Seam's schema. The page of a proxy has neither form.
-func decodeEnvelope(r io.Reader, key string, value func(*transport.Decoder) error) error {
+// Without that member, the response must be {}, as in Seam's documentation, or have
+// "ok": true, as in Seam's schema. The page of a proxy has neither form.
+func decodeEnvelope(r io.Reader, key string, required bool, value func(*transport.Decoder) error) error {
 	var e struct {
 		status
 		empty, found bool
@@ -227,9 +243,9 @@ func decodeEnvelope(r io.Reader, key string, value func(*transport.Decoder) erro
 		return err
 	case e.pagination.HasNextPage || e.pagination.NextPageCursor != missing:
 		return errors.New("response is one page of several; use Client.Post to request all of them")
-	case value != nil && !e.found:
+	case required && !e.found:
 		return errors.New("response has no " + key)
-	case value == nil && !e.empty && e.OK == missing:
+	case !e.found && !e.empty && e.OK == missing:
 		return errors.New("response does not say that the request succeeded")
 	}
 	return nil
@@ -309,6 +325,8 @@ func (c *call) encode() ([]byte, error) {
 		return nil, invalid("params are not a struct or a map; pass one, or nil")
 	case !utf8.Valid(body): // from a MarshalJSON method
 		return nil, invalid("params are not valid UTF-8; pass UTF-8")
+	case c.user != "":
+		return setUser(body, c.user)
 	}
 	return body, nil
 }
@@ -342,7 +360,7 @@ func (c *call) observer() func(context.Context, transport.Attempt) {
 func (c *call) secrets() redact.Secrets {
 	return redact.Secrets{
 		Credentials: []string{c.credential.secret},
-		Identifiers: append(userIdentifierKeys(c.params), c.userIdentifierKey),
+		Identifiers: append(userIdentifierKeys(c.params), c.user, c.userIdentifierKey),
 	}
 }
 

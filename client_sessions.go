@@ -1,6 +1,7 @@
 package seam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,9 @@ type ClientSessionCreateParams struct {
 // See https://docs.seam.co/latest/api/client_sessions/create.
 func (s *ClientSessionsService) Create(ctx context.Context, params ClientSessionCreateParams, opts ...Option) (*ClientSession, error) {
 	params.ExpiresAt = params.ExpiresAt.UTC()
-	call := s.newCall("ClientSessions.Create", "/client_sessions/create", params, transport.RetryUnprocessed, opts)
+	call := s.newCall("ClientSessions.Create", "/client_sessions/create", transport.RetryUnprocessed, opts)
+	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
+	call.params = params
 	return one(ctx, call, "client_session", ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}.check)
 }
 
@@ -75,8 +78,12 @@ type ClientSessionGetParams struct {
 //
 // See https://docs.seam.co/latest/api/client_sessions/get.
 func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGetParams, opts ...Option) (*ClientSession, error) {
-	call := s.newCall("ClientSessions.Get", "/client_sessions/get", params, transport.RetryTransient, opts)
-	call.requireSession(params.ClientSessionID, params.UserIdentifierKey, call.credential.kind == clientSessionToken)
+	call := s.newCall("ClientSessions.Get", "/client_sessions/get", transport.RetryTransient, opts)
+	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
+	call.params = params
+	call.require(params.ClientSessionID != "" || params.UserIdentifierKey != "" || call.credential.kind == clientSessionToken, identifyNoSession)
+	// Seam would return a session that matches either of them.
+	call.require(params.ClientSessionID == "" || params.UserIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")
 	return one(ctx, call, "client_session", ClientSessionListParams{
 		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,
 	}.check)
@@ -89,18 +96,16 @@ type ClientSessionGetOrCreateParams struct {
 	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // Connect Webviews that the user can use
 	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // accounts whose devices the user can access
 	UserIdentityID      string    `json:"user_identity_id,omitzero"`       // Seam's ID of the user
-	ExpiresAt           time.Time `json:"expires_at,omitzero"`             // chosen by Seam if zero
+	ExpiresAt           time.Time `json:"expires_at,omitzero"`             // also of an existing session; if zero, see GetOrCreate
 }
 
-// GetOrCreate returns the session of a user. If there is none, it creates one.
+// GetOrCreate returns the session of a user. If there is none, it creates one. If
+// ExpiresAt is set, Seam updates the expiry of an existing session before it returns it.
+// If it is zero, Seam chooses the expiry of a new session.
 //
-// Seam returns an existing session unchanged, and ignores the other params. The session
-// may be about to expire, or expire later than ExpiresAt, and may have other access. To
-// add access to a session, use [ClientSessionsService.GrantAccess]. To change its
-// expiry, call [ClientSessionsService.Revoke] and then GetOrCreate again. Package
-// [github.com/seam-go/seam/sessioncache] replaces sessions before they expire.
-//
-// A response with the session of another user is an [*APIError].
+// An existing session may have other access than params say. To add access to it, use
+// [ClientSessionsService.GrantAccess]. A response with the session of another user is an
+// [*APIError].
 //
 // GetOrCreate is idempotent if UserIdentifierKey is set. Otherwise it is retried only if
 // the server cannot have processed the previous attempt.
@@ -108,17 +113,20 @@ type ClientSessionGetOrCreateParams struct {
 // See https://docs.seam.co/latest/api/client_sessions/get_or_create.
 func (s *ClientSessionsService) GetOrCreate(ctx context.Context, params ClientSessionGetOrCreateParams, opts ...Option) (*ClientSession, error) {
 	params.ExpiresAt = params.ExpiresAt.UTC()
-	retry, user := transport.RetryTransient, ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}
+	call := s.newCall("ClientSessions.GetOrCreate", "/client_sessions/get_or_create", transport.RetryTransient, opts)
+	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
+	call.params = params
+	user := ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}
 	if params.UserIdentifierKey == "" {
-		retry, user = transport.RetryUnprocessed, ClientSessionListParams{UserIdentityID: params.UserIdentityID}
+		call.retry, user = transport.RetryUnprocessed, ClientSessionListParams{UserIdentityID: params.UserIdentityID}
 	}
-	call := s.newCall("ClientSessions.GetOrCreate", "/client_sessions/get_or_create", params, retry, opts)
 	call.require(user != ClientSessionListParams{}, "params identify no user; set UserIdentifierKey or UserIdentityID")
 	return one(ctx, call, "client_session", user.check)
 }
 
-// ClientSessionGrantAccessParams are the params of GrantAccess. Set either
-// ClientSessionID or UserIdentifierKey, and at least one of the other fields.
+// ClientSessionGrantAccessParams are the params of GrantAccess. Set ClientSessionID or
+// UserIdentifierKey, and at least one other field. If both are set, the session with that
+// ID is associated with that user.
 type ClientSessionGrantAccessParams struct {
 	ClientSessionID   string `json:"client_session_id,omitzero"`
 	UserIdentifierKey string `json:"user_identifier_key,omitzero"` // your application's ID of the user
@@ -128,22 +136,34 @@ type ClientSessionGrantAccessParams struct {
 	UserIdentityID      string   `json:"user_identity_id,omitzero"`       // user identity to set
 }
 
-// GrantAccess adds access to a session. The session keeps the access that it has. If
-// there is no such session, the error matches [ErrNotFound].
+// GrantAccess adds access to a session, by its ID or by user. The session keeps the access
+// that it has. With both an ID and a user, GrantAccess also associates the session with the
+// user. If there is no such session, the error matches [ErrNotFound]. A response with
+// another session is an [*APIError].
+//
+// [WithUser] is rejected together with a ClientSessionID, since it would not limit the call.
 //
 // GrantAccess is idempotent.
 //
 // See https://docs.seam.co/latest/api/client_sessions/grant_access.
 func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSessionGrantAccessParams, opts ...Option) error {
-	call := s.newCall("ClientSessions.GrantAccess", "/client_sessions/grant_access", params, transport.RetryTransient, opts)
-	call.requireSession(params.ClientSessionID, params.UserIdentifierKey, false)
-	call.require(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0,
+	call := s.newCall("ClientSessions.GrantAccess", "/client_sessions/grant_access", transport.RetryTransient, opts)
+	call.require(call.user == "" || params.ClientSessionID == "",
+		"params have a ClientSessionID, so WithUser would not limit the call; omit it, or set UserIdentifierKey to associate the session with that user")
+	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
+	call.params = params
+	call.require(params.ClientSessionID != "" || params.UserIdentifierKey != "", identifyNoSession)
+	call.require(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0 ||
+		params.ClientSessionID != "" && params.UserIdentifierKey != "",
 		"params grant nothing; set ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID")
-	return none(ctx, call)
+	return optional(ctx, call, "client_session", ClientSessionListParams{
+		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,
+	}.checkMatch)
 }
 
 // ClientSessionListParams are the params of List, All and RevokeAll. A session must match
-// all fields that are set.
+// all fields that are set. An empty field filters nothing: with the empty ID of a user, List
+// returns the sessions of all users, with their tokens. [WithUser] rejects an empty ID.
 type ClientSessionListParams struct {
 	ClientSessionID          string `json:"client_session_id,omitzero"`
 	UserIdentifierKey        string `json:"user_identifier_key,omitzero"`
@@ -163,15 +183,17 @@ func (p ClientSessionListParams) match(s *ClientSession) bool {
 
 var errOtherSession = errors.New("response has a client session that was not requested")
 
-// check returns an error unless s is complete and matches p.
-func (p ClientSessionListParams) check(s *ClientSession) error {
-	if err := s.complete(); err != nil {
-		return err
-	}
-	if !p.match(s) {
+// checkMatch returns an error unless s has an ID and matches p.
+func (p ClientSessionListParams) checkMatch(s *ClientSession) error {
+	if s.ClientSessionID == "" || !p.match(s) {
 		return errOtherSession
 	}
 	return nil
+}
+
+// check returns an error unless s is complete and matches p.
+func (p ClientSessionListParams) check(s *ClientSession) error {
+	return cmp.Or(s.complete(), p.checkMatch(s))
 }
 
 // List returns the sessions that match params, or all sessions of the workspace if params
@@ -183,7 +205,9 @@ func (p ClientSessionListParams) check(s *ClientSession) error {
 //
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
-	call := s.newCall("ClientSessions.List", "/client_sessions/list", params, transport.RetryTransient, opts)
+	call := s.newCall("ClientSessions.List", "/client_sessions/list", transport.RetryTransient, opts)
+	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
+	call.params = params
 	return list(ctx, call, "client_sessions", params.check)
 }
 
@@ -200,7 +224,9 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 //
 // See https://docs.seam.co/latest/api/client_sessions/list.
 func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionListParams, opts ...Option) iter.Seq2[ClientSession, error] {
-	call := s.newCall("ClientSessions.All", "/client_sessions/list", params, transport.RetryTransient, opts)
+	call := s.newCall("ClientSessions.All", "/client_sessions/list", transport.RetryTransient, opts)
+	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
+	call.params = params
 	return each(ctx, call, "client_sessions", params.check)
 }
 
@@ -230,15 +256,12 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 //
 // See https://docs.seam.co/latest/api/client_sessions/revoke.
 func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSessionListParams, opts ...Option) ([]ClientSession, error) {
-	call := s.newCall("ClientSessions.RevokeAll", "/client_sessions/list", params, transport.RetryTransient, opts)
+	call := s.newCall("ClientSessions.RevokeAll", "/client_sessions/list", transport.RetryTransient, opts)
+	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
+	call.params = params
 	call.require(params != ClientSessionListParams{}, "params are empty; set at least one field")
 	call.require(call.response == nil, "RevokeAll sends several requests, which WithResponse cannot hold; omit it")
-	sessions, err := list(ctx, call, "client_sessions", func(session *ClientSession) error {
-		if session.ClientSessionID == "" || !params.match(session) { // a session without a token can be revoked
-			return errOtherSession
-		}
-		return nil
-	})
+	sessions, err := list(ctx, call, "client_sessions", params.checkMatch) // a session without a token can be revoked
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +280,7 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 				}
 				<-slots
 			}()
-			errs[i] = s.revokeListed(ctx, sessions[i], opts)
+			errs[i] = call.revoke(ctx, sessions[i])
 		})
 	}
 	running.Wait()
@@ -279,10 +302,18 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 // errGoroutineEnded is returned if a transport, logger or observer calls runtime.Goexit.
 var errGoroutineEnded = errors.New("runtime.Goexit ended the call; do not call it in a transport, logger or observer")
 
-// revokeListed revokes a session from a list. It returns nil if it no longer exists.
-func (s *ClientSessionsService) revokeListed(ctx context.Context, session ClientSession, opts []Option) error {
-	call := s.newCallByID("ClientSessions.RevokeAll", "/client_sessions/revoke", session.ClientSessionID, opts)
-	call.userIdentifierKey = session.UserIdentifierKey
+// revoke revokes a session that the call c has listed. It returns nil if the session no
+// longer exists.
+func (c *call) revoke(ctx context.Context, session ClientSession) error {
+	call := &call{
+		config:            c.config,
+		operation:         c.operation,
+		path:              "/client_sessions/revoke",
+		params:            byID{session.ClientSessionID},
+		retry:             c.retry,
+		userIdentifierKey: session.UserIdentifierKey,
+	}
+	call.user = "" // the endpoint does not take it
 	err := none(ctx, call)
 	// A 404 of a proxy does not mean that the session is gone.
 	if apiErr, ok := errors.AsType[*APIError](err); ok && apiErr.Is(ErrNotFound) && apiErr.Type == "client_session_not_found" {
@@ -291,18 +322,16 @@ func (s *ClientSessionsService) revokeListed(ctx context.Context, session Client
 	return err
 }
 
-// newCallByID returns a call of a method whose only param is the ID of a session.
+// byID are the params of a method whose only param is the ID of a session.
+type byID struct {
+	ClientSessionID string `json:"client_session_id"`
+}
+
 func (s *ClientSessionsService) newCallByID(operation, path, id string, opts []Option) *call {
-	call := s.newCall(operation, path, struct {
-		ClientSessionID string `json:"client_session_id"`
-	}{id}, transport.RetryTransient, opts)
+	call := s.newCall(operation, path, transport.RetryTransient, opts)
+	call.params = byID{id}
 	call.require(id != "", "the ID is empty; pass the ClientSessionID of a session")
 	return call
 }
 
-// requireSession makes the call fail if both are set, since Seam would use a session that
-// matches either of them. It also fails if neither is set, unless orNone.
-func (c *call) requireSession(clientSessionID, userIdentifierKey string, orNone bool) {
-	c.require(clientSessionID != "" || userIdentifierKey != "" || orNone, "params identify no session; set ClientSessionID or UserIdentifierKey")
-	c.require(clientSessionID == "" || userIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")
-}
+const identifyNoSession = "params identify no session; set ClientSessionID or UserIdentifierKey"

@@ -126,6 +126,7 @@ var operations = []operation{
 		},
 		fullest: func(ctx context.Context, c *seam.Client, opts ...seam.Option) error {
 			return c.ClientSessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
+				ClientSessionID:     sessionID,
 				UserIdentifierKey:   "jane_doe",
 				ConnectWebviewIDs:   []string{webviewID},
 				ConnectedAccountIDs: []string{accountID, "second"},

@@ -151,6 +151,28 @@ func WithIdempotent() Option {
 	}
 }
 
+// WithUser limits a call to one user, by your application's ID of the user. It sets the
+// user_identifier_key of the params. It rejects a blank one, such as an ID that was never
+// set: without it, the call would concern all users of the workspace. Params with the
+// user_identifier_key of another user are rejected too.
+//
+// A call of an endpoint that is not known to take a user_identifier_key is rejected,
+// since Seam would ignore it. These endpoints take it: /client_sessions/create, get,
+// get_or_create, grant_access and list, and /connect_webviews/list,
+// /connected_accounts/list, /devices/list, /devices/unmanaged/list, /locks/list,
+// /access_codes/list, /access_codes/unmanaged/list, /noise_sensors/list,
+// /thermostats/list and /thermostats/schedules/list. With others, use [Client.Post] and
+// params that have one. WithUser can be passed only to calls, not to [NewClient].
+func WithUser(userIdentifierKey string) Option {
+	return func(c *config) error {
+		if problem := transport.StringProblem("the user identifier key", userIdentifierKey); problem != "" {
+			return invalid(problem)
+		}
+		c.user = userIdentifierKey
+		return nil
+	}
+}
+
 // WithHeader sets a header of every request, replacing an earlier value. It rejects
 // headers that this package controls: those for authentication, the body, the
 // connection and retries.
@@ -287,6 +309,7 @@ type config struct {
 	timeout         time.Duration
 	maxRetries      int
 	idempotent      bool
+	user            string      // user identifier key from WithUser
 	extraHeader     http.Header // from WithHeader
 	logger          *slog.Logger
 	observe         func(context.Context, Attempt)

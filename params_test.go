@@ -206,10 +206,8 @@ func TestInvalidParams(t *testing.T) {
 			"seam: ClientSessions.Get: params have both ClientSessionID and UserIdentifierKey; set only one",
 		},
 		{
-			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
-				ClientSessionID: sessionID, UserIdentifierKey: "other_user", UserIdentityID: identityID,
-			}),
-			"seam: ClientSessions.GrantAccess: params have both ClientSessionID and UserIdentifierKey; set only one",
+			sessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{ClientSessionID: sessionID}),
+			"seam: ClientSessions.GrantAccess: params grant nothing; set ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID",
 		},
 		{
 			sessions.Revoke(nil, sessionID), //nolint:staticcheck // a nil context is the point
@@ -281,6 +279,7 @@ func TestFewestParams(t *testing.T) {
 		{UserIdentifierKey: "jane_doe", ConnectWebviewIDs: []string{webviewID}},
 		{UserIdentifierKey: "jane_doe", ConnectedAccountIDs: []string{accountID}},
 		{ClientSessionID: sessionID, UserIdentityID: identityID},
+		{ClientSessionID: sessionID, UserIdentifierKey: "jane_doe"},
 	} {
 		require.NoError(t, client.ClientSessions.GrantAccess(t.Context(), params))
 	}

@@ -131,6 +131,9 @@ func (c *config) init(opts []Option) error {
 	if c.idempotent {
 		return invalid("WithIdempotent is for Client.Post; pass it to each call")
 	}
+	if c.user != "" {
+		return invalid("WithUser is for a single call; pass it to each call")
+	}
 	if err := c.fromEnvironment(); err != nil {
 		return err
 	}
@@ -199,7 +202,8 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 	if !endpointPath.MatchString(path) {
 		operation = "Post"
 	}
-	call := newCall(c.service(), operation, path, params, transport.RetryUnprocessed, opts)
+	call := newCall(c.service(), operation, path, transport.RetryUnprocessed, opts)
+	call.params = params
 	if call.idempotent {
 		call.retry = transport.RetryTransient
 	}

@@ -91,6 +91,13 @@ func (s *session) canAccess(d *device) bool {
 	return s.WorkspaceID == d.WorkspaceID && slices.Contains(s.ConnectedAccountIDs, d.ConnectedAccountID)
 }
 
+// canUserAccess reports whether a session of the user in the params, if there is one, has
+// access to the device.
+func (s *Server) canUserAccess(c call, d *device) bool {
+	key := c.params.text("user_identifier_key")
+	return key == "" || len(s.find(c.caller, func(session *session) bool { return session.hasKey(key) && session.canAccess(d) })) > 0
+}
+
 // listDevices lists the devices of the caller's workspace. With a client session
 // token, it lists the devices that the session can access.
 func (s *Server) listDevices(c call) (any, error) {
@@ -102,7 +109,8 @@ func (s *Server) listDevices(c call) (any, error) {
 			c.params.allows("connected_account_ids", d.ConnectedAccountID) &&
 			c.params.allows("device_type", d.DeviceType) &&
 			c.params.allows("device_types", d.DeviceType) &&
-			c.params.allows("manufacturer", d.Properties.Manufacturer) {
+			c.params.allows("manufacturer", d.Properties.Manufacturer) &&
+			s.canUserAccess(c, d) {
 			found = append(found, d)
 		}
 	}

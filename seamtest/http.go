@@ -131,6 +131,7 @@ var endpoints = map[string]endpoint{
 			{name: "device_type", kind: text, oneOf: deviceTypes},
 			{name: "device_types", kind: list, oneOf: deviceTypes},
 			{name: "manufacturer", kind: text},
+			{name: "user_identifier_key", kind: text},
 			{name: "limit", kind: positive},
 			{name: "page_cursor", kind: cursor},
 		},

@@ -272,6 +272,53 @@ func TestGetOrCreate(t *testing.T) {
 	}
 }
 
+// TestGetOrCreateUpdatesTheExpiry tests what get_or_create does with a session that
+// exists already.
+func TestGetOrCreateUpdatesTheExpiry(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t).ClientSessions
+	now := time.Now().Truncate(time.Millisecond)
+	first, err := sessions.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane", ExpiresAt: now.Add(time.Hour)})
+	require.NoError(t, err)
+	for _, lifetime := range []time.Duration{2 * time.Hour, 30 * time.Minute} {
+		session, err := sessions.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane", ExpiresAt: now.Add(lifetime)})
+		require.NoError(t, err)
+		assert.Equal(t, first.Token, session.Token)
+		assert.WithinDuration(t, now.Add(lifetime), session.ExpiresAt, 0)
+
+		session, err = sessions.GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane"})
+		require.NoError(t, err)
+		assert.WithinDuration(t, now.Add(lifetime), session.ExpiresAt, 0, "without expires_at it stays")
+	}
+	srv.Advance(31 * time.Minute)
+	_, err = sessions.Get(t.Context(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(first.Token))
+	require.ErrorIs(t, err, seam.ErrClientSessionExpired)
+}
+
+// TestGrantAccessAssociatesTheUser tests grant_access with an ID and a user.
+func TestGrantAccessAssociatesTheUser(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t).ClientSessions
+	jane, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	anonymous, err := sessions.Create(t.Context(), seam.ClientSessionCreateParams{})
+	require.NoError(t, err)
+	require.NoError(t, sessions.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{
+		ClientSessionID: anonymous.ClientSessionID, UserIdentifierKey: "jane", ConnectWebviewIDs: []string{"webview"},
+	}))
+	list, err := sessions.List(t.Context(), seam.ClientSessionListParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	assert.Equal(t, *jane, list[0])
+	assert.Equal(t, anonymous.ClientSessionID, list[1].ClientSessionID)
+	assert.Equal(t, []string{"webview"}, list[1].ConnectWebviewIDs)
+
+	err = sessions.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{ClientSessionID: "unknown", UserIdentifierKey: "jane"})
+	require.ErrorIs(t, err, seam.ErrNotFound)
+}
+
 func TestSessionsExpire(t *testing.T) {
 	t.Parallel()
 	srv := seamtest.NewServer(t)

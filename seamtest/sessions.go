@@ -36,6 +36,15 @@ func (s *session) hasKey(key string) bool {
 	return key != "" && s.UserIdentifierKey != nil && *s.UserIdentifierKey == key
 }
 
+// setKey sets the user identifier key, unless key is empty.
+func (s *session) setKey(key string) {
+	if key != "" {
+		s.UserIdentifierKey = &key
+	}
+}
+
+func (s *session) expire(at time.Time) { s.expires, s.ExpiresAt = at, timestamp(at) }
+
 // identify sets the user identity, also under its deprecated name.
 func (s *session) identify(identity string) {
 	if identity != "" {
@@ -155,10 +164,9 @@ func (s *Server) find(who caller, match func(*session) bool) []*session {
 	return found
 }
 
-// findOne returns the newest session with that ID or user identifier key.
-func (s *Server) findOne(c call) (*session, error) {
-	id, key := c.params.text("client_session_id"), c.params.text("user_identifier_key")
-	found := s.find(c.caller, func(session *session) bool { return session.ClientSessionID == id || session.hasKey(key) })
+// findOne returns the newest session that matches.
+func (s *Server) findOne(who caller, match func(*session) bool) (*session, error) {
+	found := s.find(who, match)
 	if len(found) == 0 {
 		return nil, errNotFound
 	}
@@ -227,6 +235,9 @@ func (s *Server) getOrCreate(c call) (any, error) {
 	if existing == nil {
 		existing = s.add(c)
 	}
+	if expires := c.params.time("expires_at"); !expires.IsZero() {
+		existing.expire(expires)
+	}
 	return s.response(existing), nil
 }
 
@@ -243,15 +254,9 @@ func (s *Server) add(c call) *session {
 		Token:               fmt.Sprintf("seam_cst%d_%s", s.created, scramble("token", s.created)),
 		UserIdentityIDs:     []string{},
 		WorkspaceID:         c.workspaceID,
-		expires:             c.params.time("expires_at"),
 	}
-	if key := c.params.text("user_identifier_key"); key != "" {
-		added.UserIdentifierKey = &key
-	}
-	if added.expires.IsZero() {
-		added.expires = s.now().AddDate(1, 0, 0)
-	}
-	added.ExpiresAt = timestamp(added.expires)
+	added.expire(cmp.Or(c.params.time("expires_at"), s.now().AddDate(1, 0, 0)))
+	added.setKey(c.params.text("user_identifier_key"))
 	added.identify(c.params.identity())
 	s.sessions = append(s.sessions, added)
 	return added
@@ -267,18 +272,25 @@ func (s *Server) get(c call) (any, error) {
 		}
 		return s.response(c.session), nil // other params are ignored
 	}
-	found, err := s.findOne(c)
+	id, key := c.params.text("client_session_id"), c.params.text("user_identifier_key")
+	found, err := s.findOne(c.caller, func(session *session) bool { return session.ClientSessionID == id || session.hasKey(key) })
 	if err != nil {
 		return nil, err
 	}
 	return s.response(found), nil
 }
 
+// grantAccess adds access to the session with the ID in the params, and associates it with
+// the user in the params. Without an ID, it adds access to the session of the user.
 func (s *Server) grantAccess(c call) (any, error) {
-	found, err := s.findOne(c)
+	id, key := c.params.text("client_session_id"), c.params.text("user_identifier_key")
+	found, err := s.findOne(c.caller, func(session *session) bool {
+		return session.ClientSessionID == id || id == "" && session.hasKey(key)
+	})
 	if err != nil {
 		return nil, err
 	}
+	found.setKey(key)
 	found.ConnectWebviewIDs = union(found.ConnectWebviewIDs, c.params.list("connect_webview_ids"))
 	found.ConnectedAccountIDs = union(found.ConnectedAccountIDs, c.params.list("connected_account_ids"))
 	found.identify(c.params.identity())

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
@@ -64,8 +65,8 @@ func (p peer) client(t *testing.T, opts ...seam.Option) *seam.Client {
 //   - Sessions and Connect Webviews of other workspaces are found.
 //   - next_page_url has the cursor as next_page_cursor instead of page_cursor.
 var lackedByVendorFake = []string{
-	"get_with_unknown_token", "get_with_revoked_token", "get_or_create_with_api_key",
-	"list", "list_of_key", "grant_access", "revoke", "revoke_again", "get_revoked", "create_after_revoke",
+	"get_with_unknown_token", "get_with_revoked_token", "get_or_create_with_api_key", "get_or_create_updates_expiry",
+	"list", "list_of_key", "grant_access", "grant_access_associates_user", "revoke", "revoke_again", "get_revoked", "create_after_revoke",
 	"delete", "delete_again", "delete_with_query",
 	"webview_get_as_another_user", "webview_create_with_personal_access_token", "devices_with_personal_access_token",
 }
@@ -148,6 +149,15 @@ func conformance(t *testing.T, p peer) {
 		session, err := client(t).GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "joe"})
 		require.NoError(t, err)
 		assert.Empty(t, cmp.Diff(joe, session))
+	})
+	t.Run("get_or_create_updates_expiry", func(t *testing.T) {
+		p.next(t)
+		expiry := joe.ExpiresAt.Add(-time.Hour)
+		session, err := client(t).GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "joe", ExpiresAt: expiry})
+		require.NoError(t, err)
+		want := *joe
+		want.ExpiresAt = expiry
+		assert.Empty(t, cmp.Diff(&want, session))
 	})
 	t.Run("create_with_access_and_publishable_key", func(t *testing.T) {
 		p.next(t)
@@ -285,6 +295,18 @@ func conformance(t *testing.T, p peer) {
 		session, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
 		require.NoError(t, err)
 		assert.Equal(t, []string{webviewID}, session.ConnectWebviewIDs)
+	})
+	t.Run("grant_access_associates_user", func(t *testing.T) {
+		p.next(t)
+		session, err := client(t).Create(t.Context(), seam.ClientSessionCreateParams{})
+		require.NoError(t, err)
+		require.NoError(t, client(t).GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{
+			ClientSessionID: session.ClientSessionID, UserIdentifierKey: "mary",
+		}))
+		ofMary, err := client(t).Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "mary"})
+		require.NoError(t, err)
+		assert.Equal(t, session.ClientSessionID, ofMary.ClientSessionID)
+		require.NoError(t, client(t).Delete(t.Context(), session.ClientSessionID))
 	})
 	t.Run("list", func(t *testing.T) {
 		p.next(t)
