@@ -206,7 +206,7 @@ func (t *timestamp) UnmarshalJSON(value []byte) error {
 	switch {
 	case json.Unmarshal(value, &text) == nil:
 		t.Time, _ = time.Parse(time.RFC3339, text)
-	case json.Unmarshal(value, &ms) == nil:
+	case json.Unmarshal(value, &ms) == nil && math.Abs(ms) < 1e15: // a float beyond int64 converts to any value
 		t.Time = time.UnixMilli(int64(ms))
 	}
 	if t.Time = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
