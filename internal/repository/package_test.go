@@ -91,15 +91,22 @@ func TestNestedModules(t *testing.T) {
 	}
 }
 
-// TestVersion compares the version in the User-Agent header with the newest in
-// CHANGELOG.md.
+// TestVersion compares CHANGELOG.md and README.md with the version in version.go.
+// CHANGELOG.md has no section until the first release.
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	changes, err := os.ReadFile("CHANGELOG.md")
 	require.NoError(t, err)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
 	headings := regexp.MustCompile(`(?m)^## .*$`).FindAllString(string(changes), -1)
-	require.Greater(t, len(headings), 1)
+	require.NotEmpty(t, headings)
 	assert.Equal(t, "## [Unreleased]", headings[0])
+	if len(headings) == 1 {
+		assert.Contains(t, string(readme), "\nNo version has been released yet")
+		return
+	}
+	assert.NotContains(t, string(readme), "No version has been released yet")
 	version := regexp.QuoteMeta(seam.Version)
 	assert.Regexp(t, `^## \[`+version+`\] - \d{4}-\d\d-\d\d$`, headings[1])
 	assert.Regexp(t, `(?m)^## \[`+version+`\].*\n\n[^#\[\s]`, string(changes), "the release says something")
