@@ -1,0 +1,2 @@
+// Package seamapihttp is empty. Tools that visit each module expect a package.
+package seamapihttp

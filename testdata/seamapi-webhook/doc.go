@@ -1,0 +1,2 @@
+// Package seamapiwebhook is empty. Tools that visit each module expect a package.
+package seamapiwebhook
