@@ -122,10 +122,20 @@ type undecodableError struct {
 func (e *undecodableError) Error() string { return "response cannot be decoded: " + e.text }
 func (e *undecodableError) Unwrap() error { return e.cause }
 
+// ContentError is an error of a result's UnmarshalJSON method: a response that is valid JSON
+// and not what was requested. Unlike other such errors its text is shown, so it quotes
+// nothing of the response.
+type ContentError string
+
+func (e ContentError) Error() string { return string(e) }
+
 // decodeError replaces an error of a decoder with one that quotes nothing.
 func decodeError(err error) error {
 	if err == nil {
 		return nil
+	}
+	if content, ok := errors.AsType[ContentError](err); ok {
+		return content
 	}
 	text := "invalid JSON"
 	wrongType, isType := errors.AsType[*json.UnmarshalTypeError](err)

@@ -139,6 +139,19 @@ func TestDecodeObject(t *testing.T) {
 	}
 }
 
+// content is a result that rejects every response.
+type content struct{}
+
+func (content) UnmarshalJSON([]byte) error { return transport.ContentError("response has no door") }
+
+// TestContentError tests that the text of a ContentError is kept. That of another error may
+// quote the response.
+func TestContentError(t *testing.T) {
+	t.Parallel()
+	var v content
+	assert.EqualError(t, transport.DecodeAll(strings.NewReader(`{"door": null}`), &v), "response has no door")
+}
+
 // TestDecodeObjectStops tests that an error of the caller's func is returned as
 // it is, and that the func is not called again.
 func TestDecodeObjectStops(t *testing.T) {
