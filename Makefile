@@ -28,7 +28,7 @@ coverage: ## the test coverage of seam and internal/transport
 chaos: ## 20,000 calls to a server that fails in many ways
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
 
-NESTED := examples/otel examples/webapp/browser internal/drift sessioncache/redisstore
+NESTED := api examples/otel examples/webapp/browser internal/drift sessioncache/redisstore
 
 nested: ## the tests of the nested modules, the webapp's in headless Chromium; SCREENSHOTS=<folder> keeps screenshots
 	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done
@@ -115,6 +115,9 @@ fuzz: ## run each fuzz target for FUZZ_TIME=1m
 		done; \
 	done
 
+api: ## generate package api from its pinned schema and overlay
+	go -C api run ./internal/gen
+
 GREMLINS := .tools/gremlins
 MUTATE := GOFLAGS='-short -count=1' $(GREMLINS) unleash --workers 3 --threshold-efficacy 90
 
@@ -149,5 +152,5 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv .tools/golangci-lint $@
 
-.PHONY: help check readme test newest coverage chaos nested bench fake record live drift drift-accept apidiff release-check changelog fuzz mutants \
+.PHONY: help check readme test newest coverage chaos nested bench fake record live drift drift-accept api apidiff release-check changelog fuzz mutants \
 	vuln workflows notes lint
