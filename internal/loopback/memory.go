@@ -6,29 +6,13 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 )
 
 // address is the remote address of each connection. Nothing listens on port
 // 0 of the network.
 var address = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
-
-// The operating system's errors for TCP connections. Connections in memory return them too.
-var (
-	ErrReset   = errno(syscall.ECONNRESET, 10054)
-	ErrRefused = errno(syscall.ECONNREFUSED, 10061)
-)
-
-// errno returns one of the numbers: Windows has its own for sockets.
-func errno(unix, windows syscall.Errno) error {
-	if runtime.GOOS == "windows" {
-		return windows
-	}
-	return unix
-}
 
 // memory is a listener without a network. It blocks only on channels, so the clock
 // of a testing/synctest bubble moves while its goroutines wait.

@@ -6,7 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"syscall"
+	"strconv"
 	"testing"
 	"time"
 
@@ -79,8 +79,11 @@ func (r *redis) kill(tb testing.TB) {
 // hang suspends the server, which keeps its connections, until the returned function is called.
 func (r *redis) hang(tb testing.TB) (goOn func()) {
 	tb.Helper()
-	require.NoError(tb, r.server.Process.Signal(syscall.SIGSTOP))
-	return func() { require.NoError(tb, r.server.Process.Signal(syscall.SIGCONT)) }
+	signal := func(name string) { // package syscall does not have these signals on Windows
+		require.NoError(tb, exec.CommandContext(context.WithoutCancel(tb.Context()), "kill", name, strconv.Itoa(r.server.Process.Pid)).Run())
+	}
+	signal("-STOP")
+	return func() { signal("-CONT") }
 }
 
 // client returns a client for the test.
