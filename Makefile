@@ -1,20 +1,34 @@
 # The tasks of this project. `make help` lists them.
 
-GOLANGCI_LINT := .tools/golangci-lint-v2.15.0
+# Every module but the root, and those of them that are released with it, under its version.
+NESTED := api examples/otel examples/webapp/browser internal/drift sessioncache/redisstore
+RELEASED := $(filter-out examples/% internal/%,$(NESTED))
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
-check: lint workflows readme test newest coverage chaos nested apidiff ## everything that must pass before a change is merged
+CHECKS := lint workflows test rehearsal nested newest cross coverage chaos apidiff
 
-readme: ## run the two commands at the start of README.md
-	@for command in 'go run ./examples/quickstart' 'go test ./...'; do \
+check: ## everything that must pass before a change is merged: each step with its name and its time
+	@for step in $(CHECKS); do \
+		start=$$(date +%s) && sed -n "s/^$$step:.*## /== make $$step: /p" Makefile && \
+		$(MAKE) --no-print-directory $$step || { echo "make $$step failed"; exit 1; }; \
+		echo "== make $$step took $$(($$(date +%s) - start)) s"; \
+	done
+
+readme: ## run the two commands at the start of README.md, in a fresh clone and with empty caches
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && git clone --quiet . "$$folder/clone" && cd "$$folder/clone" && \
+	export GOMODCACHE="$$folder/modules" GOCACHE="$$folder/cache" GOFLAGS=-modcacherw && unset CI && \
+	for command in 'go run ./examples/quickstart' 'go test ./...'; do \
 		grep -qx "$$command" README.md || { echo "README.md does not have: $$command"; exit 1; }; \
 		echo "$$command"; $$command || exit 1; \
 	done
 
 test: ## the tests, with the race detector and in random order
 	go test -race -shuffle=on ./...
+
+modules: ## get and build the released modules as users do, and run the programs in README.md
+	go test -count=1 ./internal/repository -modules
 
 newest: ## the tests on Go 1.27, with encoding/json/v2 and without
 	GOTOOLCHAIN=go1.27.0 go test ./...
@@ -25,26 +39,32 @@ coverage: ## the test coverage of seam and internal/transport
 	go test -short -coverpkg .,./internal/transport -coverprofile .tools/cover.out . ./internal/transport ./seamtest ./imkit
 	go tool cover -func .tools/cover.out | awk 'END { print; exit $$3+0 < 98 }'
 
+# Tests use error numbers, which Plan 9 does not have. A kernel that cannot run 386
+# programs can run those of 32-bit ARM with qemu-arm.
+cross: ## vet the released modules for other systems, and run the tests on a 32-bit architecture
+	@for module in . $(RELEASED); do \
+		for target in windows/amd64 darwin/arm64 linux/386; do \
+			echo "go vet ./$$module/... for $$target" && GOOS=$${target%/*} GOARCH=$${target#*/} go -C $$module vet ./... || exit 1; \
+		done; \
+		echo "go build ./$$module/... for plan9/amd64" && GOOS=plan9 GOARCH=amd64 go -C $$module build ./... || exit 1; \
+	done
+	@if GOARCH=386 go run ./examples/quickstart >/dev/null 2>&1; then export GOARCH=386; \
+	else mkdir -p .tools && ln -sf "$$(command -v qemu-arm)" .tools/go_linux_arm_exec && export GOARCH=arm PATH="$(CURDIR)/.tools:$$PATH"; fi && \
+	echo "go test -short ./... for $$GOARCH" && go test -short ./...
+
 chaos: ## 20,000 calls to a server that fails in many ways
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
-
-NESTED := api examples/otel examples/webapp/browser internal/drift sessioncache/redisstore
 
 nested: ## the tests of the nested modules, the webapp's in headless Chromium; SCREENSHOTS=<folder> keeps screenshots
 	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done
 
-BENCHSTAT := .tools/benchstat
-
-bench: $(BENCHSTAT) ## the benchmarks, compared with the floor; BENCH_RUNS=10 is the number of runs
+bench: ## the benchmarks, compared with the floor; BENCH_RUNS=10 is the number of runs
 	@mkdir -p .tools && go test -c -o .tools/bench.test ./internal/benchmark && rm -f .tools/bench.txt
 	@for run in $$(seq $${BENCH_RUNS:-10}); do \
 		(cd internal/benchmark && ../../.tools/bench.test -test.run '^$$' -test.bench . -test.benchtime $${BENCH_TIME:-1s}) >>.tools/bench.txt || exit 1; \
 	done
-	@$(BENCHSTAT) -col /who .tools/bench.txt
-	@go test -count=1 -run TestBinary -v ./internal/repository | grep adds
-
-$(BENCHSTAT):
-	GOBIN=$(CURDIR)/.tools go install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+	@go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da -col /who .tools/bench.txt
+	@go test -count=1 -run TestBinary -v ./internal/repository -modules | grep adds
 
 fake: ## install the vendor's fake server, webhook verifier and JavaScript SDK, for the tests that run against them
 	npm ci --prefix testdata/fake-seam-connect --no-audit --no-fund
@@ -53,10 +73,9 @@ fake: ## install the vendor's fake server, webhook verifier and JavaScript SDK, 
 
 NODE_IN_USE = $$(node --eval 'process.exit(process.versions.node.split(".")[0] < 22 ? 1 : 0)' && echo --omit=optional)
 
-record: fake ## update testdata/recorded, testdata/surface.txt and docs/faults.md
+record: fake ## update testdata/recorded and docs/faults.md
 	go test -run '^TestConformanceVendorFake$$' ./internal/conformance -record
 	go test -run '^TestFaultsAreDocumented$$' . -record
-	go test -run '^TestSurface$$' ./internal/repository -record
 
 live: ## run the conformance suite against Seam, in the sandbox workspace of SEAM_TEST_API_KEY
 	@test -n "$$SEAM_TEST_API_KEY" || { echo "make live needs SEAM_TEST_API_KEY: an API key of a sandbox workspace."; exit 1; }
@@ -74,39 +93,50 @@ drift-accept: $(DRIFT) ## copy that schema to testdata
 $(DRIFT): $(wildcard internal/drift/*.go internal/drift/go.*)
 	go -C internal/drift build -o $(CURDIR)/$(DRIFT) .
 
-APIDIFF := .tools/apidiff
+APIDIFF := go run golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
 
-# The nested modules that are released with the root, under the same version.
-RELEASED := $(filter-out examples/% internal/%,$(NESTED))
-
-apidiff: ## the changes to the public API since the last release; fails if they are incompatible, from v1 on
+# Before v1, incompatible changes need a version that ends in .0. Its own value changes in each release.
+apidiff: ## the changes to the public API since the last release; fails for incompatible ones that VERSION does not allow
 	@release=$$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null) || { echo "There is no release to compare with."; exit 0; }; \
-	$(MAKE) --silent $(APIDIFF) && old=$$(mktemp -d) && trap 'rm -rf "$$old"' EXIT && \
-	mkdir -p .tools && git archive "$$release" | tar -x -C "$$old" && echo "Since $$release:" && \
+	old=$$(mktemp -d) && trap 'rm -rf "$$old"' EXIT && git archive "$$release" | tar -x -C "$$old" && \
 	for module in . $(RELEASED); do \
 		test -f "$$old/$$module/go.mod" || continue; \
-		path=$$(go -C $$module list -m) && echo "$$path:" && \
-		(cd "$$old/$$module" && $(CURDIR)/$(APIDIFF) -m -w "$$old/old.api" "$$path") && \
-		(cd $$module && $(CURDIR)/$(APIDIFF) -m "$$old/old.api" "$$path") || exit 1; \
-	done >.tools/changes && cat .tools/changes && \
-	next=$$(go run ./internal/release "$$release" <.tools/changes) && echo "The next version is $$next."
+		path=$$(go -C $$module list -m) && echo "$$path since $$release:" && \
+		{ (cd "$$old/$$module" && $(APIDIFF) -m -w "$$old/old.api" "$$path") && \
+		(cd $$module && $(APIDIFF) -m "$$old/old.api" "$$path"); } 2>"$$old/log" || { cat "$$old/log" >&2; exit 1; }; \
+	done >"$$old/changes" && cat "$$old/changes" && \
+	case "$$release v$(VERSION)" in "$$release $$release" | v0.*\ v0.*.0) exit 0 ;; esac; \
+	! sed -n '/^Incompatible/,/^Compatible/p' "$$old/changes" | grep -v '^- Version: value changed' | grep -q '^- ' || \
+		{ echo "v$(VERSION) cannot have incompatible changes."; exit 1; }
 
-$(APIDIFF):
-	GOBIN=$(CURDIR)/.tools go install golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
+version: ## set the version of the next release to NEXT, such as 0.3.0, and move the changes in CHANGELOG.md to it
+	@test -n "$(NEXT)" || { echo "make version needs NEXT=<version>"; exit 1; }
+	sed -i.old 's/^const Version = .*/const Version = "$(NEXT)"/' version.go
+	for module in $(RELEASED); do go -C $$module mod edit -require github.com/seam-go/seam@v$(NEXT) || exit 1; done
+	sed -i.old -e "s/^## \[Unreleased\]$$/&\n\n## [$(NEXT)] - $$(date +%F)/" -e 's|^\(\[Unreleased\]: .*/seam-go/seam/\).*|\1compare/v$(NEXT)...HEAD\n[$(NEXT)]: https://github.com/seam-go/seam/releases/tag/v$(NEXT)|' CHANGELOG.md
+	sed -i.old '/^No version has been released yet/,/^$$/d' README.md # true until the first release
+	rm version.go.old CHANGELOG.md.old README.md.old
 
-release-check: changelog check vuln ## everything that must pass before a release, its contents and its version
-	@go test -count=1 -v -run '^(TestPackage|TestNestedModules)$$' ./internal/repository >.tools/fetched || { cat .tools/fetched; exit 1; }
-	@grep -o 'users fetch.*' .tools/fetched
-	@version=v$(VERSION) && changes=$$($(MAKE) --silent apidiff) && \
-	next=$$(echo "$$changes" | sed -n 's/^The next version is \(.*\)\.$$/\1/p') && \
-	if test -z "$$next"; then echo "Nothing was released yet: $$version is the first version that users can fetch."; \
-	elif test "$$next" != "$$version"; then echo "version.go says $$version, but by its changes the next version is $$next."; exit 1; fi && \
-	echo "To release it: git tag $$version$(foreach module,$(RELEASED), && git tag $(module)/$$version) && git push origin $$version$(foreach module,$(RELEASED), $(module)/$$version)"
+TAGS = v$(VERSION) $(RELEASED:%=%/v$(VERSION))
+
+release-check: changelog check vuln ## everything that must pass before a release; prints the commands that release it
+	@echo "To release v$(VERSION): $(foreach tag,$(TAGS),git tag $(tag) && )git push origin $(TAGS)"
 
 changelog:
 	@$(MAKE) --silent notes | grep -q . || { echo 'CHANGELOG.md has no section for version $(VERSION).'; exit 1; }
 	@! sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -v '^## ' | grep -q . || \
 		{ echo 'CHANGELOG.md has changes under "Unreleased": move them to the section of the release.'; exit 1; }
+
+rehearsal: ## release the last commit in a scratch clone: its notes, its modules as users get them, and the next release
+	@clone=$$(mktemp -d) && trap 'rm -rf "$$clone"' EXIT && git clone --quiet . "$$clone" && cd "$$clone" && \
+	export MAKEFLAGS=--silent GIT_AUTHOR_NAME=nobody GIT_AUTHOR_EMAIL=nobody@localhost && \
+	export GIT_COMMITTER_NAME=nobody GIT_COMMITTER_EMAIL=nobody@localhost && \
+	sed -i.old 's/^## \[Unreleased\]$$/&\n\nA rehearsal./' CHANGELOG.md && echo 'const Rehearsed = 0' >>version.go && \
+	make version NEXT=0.999.0 && git commit --quiet --all --message=First && make changelog notes apidiff modules && \
+	for tag in v0.999.0 $(RELEASED:%=%/v0.999.0); do git tag $$tag || exit 1; done && \
+	sed -i.old '/Rehearsed/d' version.go && make version NEXT=0.999.1 && git commit --quiet --all --message=Second && \
+	if make apidiff >/dev/null 2>&1; then echo "0.999.1 removes a name, which only 0.1000.0 can"; exit 1; fi && \
+	make version NEXT=0.1000.0 && make apidiff
 
 fuzz: ## run each fuzz target for FUZZ_TIME=1m
 	@for package in $$(go list ./...); do \
@@ -118,16 +148,13 @@ fuzz: ## run each fuzz target for FUZZ_TIME=1m
 api: ## generate package api from its pinned schema and overlay
 	go -C api run ./internal/gen
 
-GREMLINS := .tools/gremlins
+GREMLINS := go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 MUTATE := GOFLAGS='-short -count=1' $(GREMLINS) unleash --workers 3 --threshold-efficacy 90
 
-mutants: $(GREMLINS) ## mutate the code and check that a test fails for each mutation; takes half an hour
+mutants: ## mutate the code and check that a test fails for each mutation; takes half an hour
 	$(MUTATE) --timeout-coefficient 10 --coverpkg . -E '^(seamtest|sessioncache|webhook|imkit|internal|examples|testdata)/' .
 	$(MUTATE) --timeout-coefficient 10 -E decode_jsonv2 ./internal/transport
 	for package in ./internal/redact ./seamtest ./webhook ./imkit ./sessioncache; do $(MUTATE) --timeout-coefficient 40 $$package || exit 1; done
-
-$(GREMLINS):
-	GOBIN=$(CURDIR)/.tools go install github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
 vuln: ## check the dependencies for known vulnerabilities; GOVULNDB=<URL> uses a copy of the database
 	for module in . $(NESTED); do \
@@ -142,15 +169,12 @@ VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' version.go)
 notes: ## print the release notes of the version in version.go
 	@sed -n "/^## \[$(VERSION)\]/,/^## \[\|^\[/{/^## \[\|^\[/!p;}" CHANGELOG.md
 
-lint: $(GOLANGCI_LINT) ## formatting, go vet and golangci-lint
+# Building it takes minutes on a new machine. The build cache keeps the program then.
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+lint: ## formatting, go vet and golangci-lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
-	go vet ./...
-	$(GOLANGCI_LINT) run ./...
-	for module in $(NESTED); do (cd $$module && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+	for module in . $(NESTED); do (cd $$module && go vet ./... && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
-$(GOLANGCI_LINT):
-	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-	mv .tools/golangci-lint $@
-
-.PHONY: help check readme test newest coverage chaos nested bench fake record live drift drift-accept api apidiff release-check changelog fuzz mutants \
-	vuln workflows notes lint
+.PHONY: help check readme test modules newest cross coverage chaos nested bench fake record live drift drift-accept api apidiff version \
+	release-check changelog rehearsal fuzz mutants vuln workflows notes lint

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path"
@@ -114,9 +115,11 @@ func TestVersion(t *testing.T) {
 	assert.Regexp(t, `(?m)^\[`+version+`\]: .*v`+version+`$`, string(changes))
 }
 
+var modules = flag.Bool("modules", false, "run the tests that get and build modules as users do")
+
 // user has an empty module cache and gets this module, with uncommitted changes, from a
 // local git repository under its real path. The dependencies come from the module cache
-// of the machine, so no network is used.
+// of the machine, or from the network if they are not there.
 type user struct {
 	cache  string
 	env    []string
@@ -125,8 +128,8 @@ type user struct {
 
 func newUser(t *testing.T, env ...string) user {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("takes seconds")
+	if !*modules {
+		t.Skip("takes a while: make modules runs it")
 	}
 	if _, err := exec.LookPath("git"); err != nil {
 		const missing = "no git: this module was not fetched as its users do"
@@ -157,10 +160,11 @@ func newUser(t *testing.T, env ...string) user {
 		}
 	}
 	cache := filepath.Join(folder, "modules")
+	environment := strings.Fields(output(t, ".", nil, "go", "env", "GOMODCACHE", "GOPROXY"))
 	return user{cache, append(env,
 		"GOMODCACHE="+cache,
-		"GOFLAGS=-modcacherw", // so that the test can delete it
-		"GOPROXY=file:///"+strings.TrimLeft(filepath.ToSlash(strings.TrimSpace(output(t, ".", nil, "go", "env", "GOMODCACHE"))), "/")+"/cache/download",
+		"GOFLAGS=-modcacherw -trimpath", // the test can delete the cache, and tests share what they build
+		"GOPROXY=file:///"+strings.TrimLeft(filepath.ToSlash(environment[0]), "/")+"/cache/download,"+environment[1],
 		"GONOPROXY=github.com/seam-go/seam",
 		"GOSUMDB=off",
 		"GIT_CONFIG_COUNT=1",
@@ -169,11 +173,10 @@ func newUser(t *testing.T, env ...string) user {
 	), nested}
 }
 
-// newModule creates a module of one file and runs the go get command of README.md.
-func (u user) newModule(t *testing.T, file, source string) string {
+// newModule creates a module and runs the go get commands of README.md.
+func (u user) newModule(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(folder, file), []byte(source), 0o600))
 	u.runGo(t, folder, "mod", "init", "program")
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)

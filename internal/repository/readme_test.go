@@ -1,6 +1,7 @@
 package repository_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,8 +17,8 @@ import (
 	"github.com/seam-go/seam/seamtest"
 )
 
-// TestReadme runs the programs and tests in README.md, each in a module that only
-// requires this one. Programs that would not end are vetted instead. The block after a
+// TestReadme runs the programs and tests in README.md, in a module that only requires
+// this one. Programs that would not end are vetted instead. The block after a
 // program is its output.
 func TestReadme(t *testing.T) {
 	t.Parallel()
@@ -36,7 +37,8 @@ func TestReadme(t *testing.T) {
 
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```\n(?:\n```\n(.*?)```)?").FindAllStringSubmatch(string(readme), -1)
 	require.NotEmpty(t, blocks)
-	for _, block := range blocks {
+	module := user.newModule(t)
+	for i, block := range blocks {
 		source, output := block[1], block[2]
 		file, command := "main.go", "run"
 		switch {
@@ -45,7 +47,10 @@ func TestReadme(t *testing.T) {
 		case strings.Contains(source, "ListenAndServe"): // which would not end
 			command = "vet"
 		}
-		got := user.runGo(t, user.newModule(t, file, source), command, ".")
+		folder := filepath.Join(module, fmt.Sprint(i))
+		require.NoError(t, os.Mkdir(folder, 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, file), []byte(source), 0o600))
+		got := user.runGo(t, folder, command, ".")
 		if output != "" {
 			assert.Equal(t, output, got)
 		}
@@ -127,9 +132,10 @@ import (
 	}
 	var answer any
 `, 1)
+	folder := user.newModule(t)
 	var sizes []int64
 	for _, source := range []string{bare, with} {
-		folder := user.newModule(t, "main.go", source)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "main.go"), []byte(source), 0o600))
 		user.runGo(t, folder, "build", "-o", "program", ".")
 		info, err := os.Stat(filepath.Join(folder, "program"))
 		require.NoError(t, err)
