@@ -46,7 +46,8 @@ type AccessCodeCreateParams struct {
 // redacted returns a as it is formatted.
 func (a AccessCodeCreateParams) redacted() any {
 	type fields AccessCodeCreateParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -87,7 +88,8 @@ type AccessCodeCreateMultipleParams struct {
 // redacted returns a as it is formatted.
 func (a AccessCodeCreateMultipleParams) redacted() any {
 	type fields AccessCodeCreateMultipleParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -153,7 +155,8 @@ type AccessCodeGetParams struct {
 // redacted returns a as it is formatted.
 func (a AccessCodeGetParams) redacted() any {
 	type fields AccessCodeGetParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -269,7 +272,8 @@ type AccessCodeUpdateParams struct {
 // redacted returns a as it is formatted.
 func (a AccessCodeUpdateParams) redacted() any {
 	type fields AccessCodeUpdateParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -327,7 +331,8 @@ type AccessCodeSimulateCreateUnmanagedAccessCodeParams struct {
 // redacted returns a as it is formatted.
 func (a AccessCodeSimulateCreateUnmanagedAccessCodeParams) redacted() any {
 	type fields AccessCodeSimulateCreateUnmanagedAccessCodeParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -405,7 +410,8 @@ type UnmanagedAccessCodeGetParams struct {
 // redacted returns u as it is formatted.
 func (u UnmanagedAccessCodeGetParams) redacted() any {
 	type fields UnmanagedAccessCodeGetParams // without methods, which would call redacted again
-	return fields(masked(u))
+	mask(&u)
+	return fields(u)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -512,7 +518,8 @@ func (a *AccessCode) id() string { return a.AccessCodeID }
 // redacted returns a as it is formatted.
 func (a AccessCode) redacted() any {
 	type fields AccessCode // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -521,7 +528,7 @@ func (a AccessCode) Format(state fmt.State, verb rune) { redact.Format(state, ve
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (a AccessCode) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
 
-// DormakabaOracodeMetadata is the type of AccessCode.DormakabaOracodeMetadata.
+// DormakabaOracodeMetadata holds what only access codes of Dormakaba Oracode have.
 type DormakabaOracodeMetadata struct {
 	_                  incomparable
 	IsCancellable      bool   `json:"is_cancellable,omitzero"`
@@ -572,7 +579,8 @@ type ResourceError struct {
 // redacted returns r as it is formatted.
 func (r ResourceError) redacted() any {
 	type fields ResourceError // without methods, which would call redacted again
-	return fields(masked(r))
+	mask(&r)
+	return fields(r)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -599,7 +607,8 @@ type Change struct {
 // redacted returns c as it is formatted.
 func (c Change) redacted() any {
 	type fields Change // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -635,7 +644,8 @@ type PendingMutation struct {
 // redacted returns p as it is formatted.
 func (p PendingMutation) redacted() any {
 	type fields PendingMutation // without methods, which would call redacted again
-	return fields(masked(p))
+	mask(&p)
+	return fields(p)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -665,7 +675,8 @@ type ChangedValues struct {
 // redacted returns c as it is formatted.
 func (c ChangedValues) redacted() any {
 	type fields ChangedValues // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -733,7 +744,8 @@ type ResourceWarning struct {
 // redacted returns r as it is formatted.
 func (r ResourceWarning) redacted() any {
 	type fields ResourceWarning // without methods, which would call redacted again
-	return fields(masked(r))
+	mask(&r)
+	return fields(r)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -775,7 +787,8 @@ func (u *UnmanagedAccessCode) id() string { return u.AccessCodeID }
 // redacted returns u as it is formatted.
 func (u UnmanagedAccessCode) redacted() any {
 	type fields UnmanagedAccessCode // without methods, which would call redacted again
-	return fields(masked(u))
+	mask(&u)
+	return fields(u)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

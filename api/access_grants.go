@@ -43,7 +43,8 @@ type AccessGrantCreateParams struct {
 // redacted returns a as it is formatted.
 func (a AccessGrantCreateParams) redacted() any {
 	type fields AccessGrantCreateParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -65,7 +66,8 @@ type AccessMethodRequest struct {
 // redacted returns a as it is formatted.
 func (a AccessMethodRequest) redacted() any {
 	type fields AccessMethodRequest // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -76,7 +78,8 @@ func (a AccessMethodRequest) Format(state fmt.State, verb rune) {
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (a AccessMethodRequest) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
 
-// AccessGrantCreateUserIdentity is the type of AccessGrantCreateParams.UserIdentity.
+// AccessGrantCreateUserIdentity describes a user identity that is created with an
+// Access Grant.
 type AccessGrantCreateUserIdentity struct {
 	_               incomparable
 	EmailAddress    string `json:"email_address,omitzero"`
@@ -199,7 +202,8 @@ type AccessGrantRequestAccessMethodsParams struct {
 // redacted returns a as it is formatted.
 func (a AccessGrantRequestAccessMethodsParams) redacted() any {
 	type fields AccessGrantRequestAccessMethodsParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -343,7 +347,8 @@ func (a *AccessGrant) id() string { return a.AccessGrantID }
 // redacted returns a as it is formatted.
 func (a AccessGrant) redacted() any {
 	type fields AccessGrant // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -365,7 +370,8 @@ type RequestedAccessMethod struct {
 // redacted returns r as it is formatted.
 func (r RequestedAccessMethod) redacted() any {
 	type fields RequestedAccessMethod // without methods, which would call redacted again
-	return fields(masked(r))
+	mask(&r)
+	return fields(r)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -395,7 +401,8 @@ type Batch struct {
 // redacted returns b as it is formatted.
 func (b Batch) redacted() any {
 	type fields Batch // without methods, which would call redacted again
-	return fields(masked(b))
+	mask(&b)
+	return fields(b)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -428,7 +435,8 @@ func (u *UnmanagedAccessGrant) id() string { return u.AccessGrantID }
 // redacted returns u as it is formatted.
 func (u UnmanagedAccessGrant) redacted() any {
 	type fields UnmanagedAccessGrant // without methods, which would call redacted again
-	return fields(masked(u))
+	mask(&u)
+	return fields(u)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

@@ -219,7 +219,8 @@ func (a *AccessMethod) id() string { return a.AccessMethodID }
 // redacted returns a as it is formatted.
 func (a AccessMethod) redacted() any {
 	type fields AccessMethod // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -252,7 +253,8 @@ func (u *UnmanagedAccessMethod) id() string { return u.AccessMethodID }
 // redacted returns u as it is formatted.
 func (u UnmanagedAccessMethod) redacted() any {
 	type fields UnmanagedAccessMethod // without methods, which would call redacted again
-	return fields(masked(u))
+	mask(&u)
+	return fields(u)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

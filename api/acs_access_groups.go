@@ -161,7 +161,8 @@ func (a *AcsAccessGroup) id() string { return a.AcsAccessGroupID }
 // redacted returns a as it is formatted.
 func (a AcsAccessGroup) redacted() any {
 	type fields AcsAccessGroup // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

@@ -56,7 +56,8 @@ type AcsCredentialCreateParams struct {
 // redacted returns a as it is formatted.
 func (a AcsCredentialCreateParams) redacted() any {
 	type fields AcsCredentialCreateParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -201,7 +202,8 @@ type AcsCredentialUpdateParams struct {
 // redacted returns a as it is formatted.
 func (a AcsCredentialUpdateParams) redacted() any {
 	type fields AcsCredentialUpdateParams // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -265,7 +267,8 @@ func (a *AcsCredential) id() string { return a.AcsCredentialID }
 // redacted returns a as it is formatted.
 func (a AcsCredential) redacted() any {
 	type fields AcsCredential // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

@@ -238,7 +238,8 @@ func (a *AcsEncoder) id() string { return a.AcsEncoderID }
 // redacted returns a as it is formatted.
 func (a AcsEncoder) redacted() any {
 	type fields AcsEncoder // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

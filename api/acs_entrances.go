@@ -153,7 +153,8 @@ func (a *AcsEntrance) id() string { return a.AcsEntranceID }
 // redacted returns a as it is formatted.
 func (a AcsEntrance) redacted() any {
 	type fields AcsEntrance // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -206,7 +207,7 @@ type AcsMetadata struct {
 	LeftOpenAlarm               bool                `json:"left_open_alarm,omitzero"`
 	LockType                    string              `json:"lock_type,omitzero"`
 	LockedState                 string              `json:"locked_state,omitzero"`
-	MobileAccessUuid            string              `json:"mobile_access_uuid,omitzero"`
+	MobileAccessUUID            string              `json:"mobile_access_uuid,omitzero"`
 	NumberOfIssuedCards         float64             `json:"number_of_issued_cards,omitzero"`
 	Online                      bool                `json:"online,omitzero"`
 	OrgName                     string              `json:"org_name,omitzero"`
@@ -229,7 +230,7 @@ type AcsMetadata struct {
 	ZoneName                    string              `json:"zone_name,omitzero"`
 }
 
-// VisionlineProfile is the type of AcsMetadata.Profiles.
+// VisionlineProfile is a Visionline profile of an entrance.
 type VisionlineProfile struct {
 	_                         incomparable
 	VisionlineDoorProfileID   string `json:"visionline_door_profile_id,omitzero"`

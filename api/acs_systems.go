@@ -133,7 +133,8 @@ func (a *AcsSystem) id() string { return a.AcsSystemID }
 // redacted returns a as it is formatted.
 func (a AcsSystem) redacted() any {
 	type fields AcsSystem // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

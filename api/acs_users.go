@@ -272,7 +272,8 @@ func (a *AcsUser) id() string { return a.AcsUserID }
 // redacted returns a as it is formatted.
 func (a AcsUser) redacted() any {
 	type fields AcsUser // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

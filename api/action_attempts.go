@@ -90,7 +90,8 @@ func (a *ActionAttempt) id() string { return a.ActionAttemptID }
 // redacted returns a as it is formatted.
 func (a ActionAttempt) redacted() any {
 	type fields ActionAttempt // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -168,7 +169,8 @@ type ActionAttemptResult struct {
 // redacted returns a as it is formatted.
 func (a ActionAttemptResult) redacted() any {
 	type fields ActionAttemptResult // without methods, which would call redacted again
-	return fields(masked(a))
+	mask(&a)
+	return fields(a)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

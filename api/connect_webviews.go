@@ -36,7 +36,7 @@ type ConnectWebviewCreateParams struct {
 	AcceptedProviders []string `json:"accepted_providers,omitzero"`
 
 	AutomaticallyManageNewDevices *bool          `json:"automatically_manage_new_devices,omitzero"`
-	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
 	CustomRedirectFailureURL      string         `json:"custom_redirect_failure_url,omitzero"`
 	CustomRedirectURL             string         `json:"custom_redirect_url,omitzero"`
 	CustomerKey                   string         `json:"customer_key,omitzero"` // your application's ID of the customer
@@ -94,7 +94,7 @@ func (s *ConnectWebviewsService) Get(ctx context.Context, params ConnectWebviewG
 
 // ConnectWebviewListParams are the params of List and All.
 type ConnectWebviewListParams struct {
-	CustomMetadataHas map[string]any `json:"custom_metadata_has,omitzero"` // a string or a boolean
+	CustomMetadataHas map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey       string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	Limit             int            `json:"limit,omitzero"`               // the size of a page
 	PageCursor        string         `json:"page_cursor,omitzero"`         // the page to begin with; empty is the first
@@ -135,7 +135,7 @@ type ConnectWebview struct {
 	AutomaticallyManageNewDevices bool           `json:"automatically_manage_new_devices,omitzero"`
 	ConnectedAccountID            string         `json:"connected_account_id,omitzero"`
 	CreatedAt                     time.Time      `json:"created_at,omitzero"`
-	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
 	CustomRedirectFailureURL      string         `json:"custom_redirect_failure_url,omitzero"`
 	CustomRedirectURL             string         `json:"custom_redirect_url,omitzero"`
 	CustomerKey                   string         `json:"customer_key,omitzero"`          // your application's ID of the customer
@@ -153,7 +153,8 @@ func (c *ConnectWebview) id() string { return c.ConnectWebviewID }
 // redacted returns c as it is formatted.
 func (c ConnectWebview) redacted() any {
 	type fields ConnectWebview // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

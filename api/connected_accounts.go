@@ -57,7 +57,7 @@ func (s *ConnectedAccountsService) Get(ctx context.Context, params ConnectedAcco
 
 // ConnectedAccountListParams are the params of List and All.
 type ConnectedAccountListParams struct {
-	CustomMetadataHas map[string]any `json:"custom_metadata_has,omitzero"` // a string or a boolean
+	CustomMetadataHas map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey       string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	Limit             int            `json:"limit,omitzero"`               // the size of a page
 	PageCursor        string         `json:"page_cursor,omitzero"`         // the page to begin with; empty is the first
@@ -109,7 +109,7 @@ type ConnectedAccountUpdateParams struct {
 	ConnectedAccountID            string         `json:"connected_account_id,omitzero" seam:"required"`
 	AcceptedCapabilities          []string       `json:"accepted_capabilities,omitzero"` // any of access_control, camera, lock, noise_sensor, thermostat
 	AutomaticallyManageNewDevices *bool          `json:"automatically_manage_new_devices,omitzero"`
-	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
 	CustomerKey                   string         `json:"customer_key,omitzero"`    // your application's ID of the customer
 	DisplayName                   string         `json:"display_name,omitzero"`
 }
@@ -152,7 +152,7 @@ type ConnectedAccount struct {
 	AccountTypeDisplayName        string            `json:"account_type_display_name,omitzero"`
 	AutomaticallyManageNewDevices bool              `json:"automatically_manage_new_devices,omitzero"`
 	CreatedAt                     time.Time         `json:"created_at,omitzero"`
-	CustomMetadata                map[string]any    `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata                map[string]any    `json:"custom_metadata,omitzero"` // each a boolean or a string
 	CustomerKey                   string            `json:"customer_key,omitzero"`    // your application's ID of the customer
 	DefaultCheckinTime            string            `json:"default_checkin_time,omitzero"`
 	DefaultCheckoutTime           string            `json:"default_checkout_time,omitzero"`
@@ -170,7 +170,8 @@ func (c *ConnectedAccount) id() string { return c.ConnectedAccountID }
 // redacted returns c as it is formatted.
 func (c ConnectedAccount) redacted() any {
 	type fields ConnectedAccount // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

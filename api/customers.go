@@ -39,7 +39,8 @@ type CustomerCreatePortalParams struct {
 // redacted returns c as it is formatted.
 func (c CustomerCreatePortalParams) redacted() any {
 	type fields CustomerCreatePortalParams // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -77,7 +78,8 @@ type CustomerData struct {
 // redacted returns c as it is formatted.
 func (c CustomerData) redacted() any {
 	type fields CustomerData // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -93,7 +95,7 @@ type CustomerStay struct {
 	BookingKey      string         `json:"booking_key,omitzero"`
 	BuildingKeys    []string       `json:"building_keys,omitzero"`
 	CommonAreaKeys  []string       `json:"common_area_keys,omitzero"`
-	CustomMetadata  map[string]any `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata  map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
 	EndsAt          time.Time      `json:"ends_at,omitzero"`
 	FacilityKeys    []string       `json:"facility_keys,omitzero"`
 	GuestKey        string         `json:"guest_key,omitzero"`
@@ -115,7 +117,8 @@ type CustomerStay struct {
 // redacted returns c as it is formatted.
 func (c CustomerStay) redacted() any {
 	type fields CustomerStay // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -130,7 +133,7 @@ type CustomerPlace struct {
 	Name               string         `json:"name,omitzero" seam:"required"`
 	BuildingKey        string         `json:"building_key,omitzero"`
 	CommonAreaKey      string         `json:"common_area_key,omitzero"`
-	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
 	FacilityKey        string         `json:"facility_key,omitzero"`
 	ListingKey         string         `json:"listing_key,omitzero"`
 	ParentSiteKey      string         `json:"parent_site_key,omitzero"`
@@ -166,7 +169,7 @@ type CustomerSpace struct {
 	ParentSiteKey   string                   `json:"parent_site_key,omitzero"`
 }
 
-// CustomerSpaceGeolocation is the type of CustomerSpace.Geolocation.
+// CustomerSpaceGeolocation is where a space is.
 type CustomerSpaceGeolocation struct {
 	_         incomparable
 	Latitude  *float64 `json:"latitude,omitzero" seam:"required"`
@@ -191,13 +194,12 @@ type CustomerStaffMember struct {
 	UnitKeys            []string `json:"unit_keys,omitzero"`
 }
 
-// CustomerResourceFilter is the type of
-// CustomerCreatePortalParams.CustomerResourcesFilters.
+// CustomerResourceFilter selects resources of a customer by a field.
 type CustomerResourceFilter struct {
 	_         incomparable
 	Field     string `json:"field,omitzero" seam:"required"`
 	Operation string `json:"operation,omitzero" seam:"required"`
-	Value     any    `json:"value,omitzero" seam:"required"` // a string or a boolean
+	Value     any    `json:"value,omitzero" seam:"required"` // a boolean or a string
 }
 
 // CustomerPortalFeatures are the parts of a portal.
@@ -225,8 +227,8 @@ type CustomerPortalFeature struct {
 	ExcludedProviders                       []string                   `json:"excluded_providers,omitzero"`
 }
 
-// CustomerPortalConfirmation is the type of
-// CustomerPortalFeature.DeviceManagementConfirmation.
+// CustomerPortalConfirmation holds the texts of a dialog in which a customer confirms a
+// change.
 type CustomerPortalConfirmation struct {
 	_                  incomparable
 	Body               string `json:"body,omitzero"`
@@ -235,13 +237,13 @@ type CustomerPortalConfirmation struct {
 	Title              string `json:"title,omitzero"`
 }
 
-// CustomerPortalEvents is the type of CustomerPortalFeature.Events.
+// CustomerPortalEvents selects which events a customer sees.
 type CustomerPortalEvents struct {
 	AllowedEvents []string `json:"allowed_events,omitzero"`
 	DefaultEvents []string `json:"default_events,omitzero"`
 }
 
-// CustomerPortalLandingPage is the type of CustomerCreatePortalParams.LandingPage.
+// CustomerPortalLandingPage is the page that a portal opens.
 type CustomerPortalLandingPage struct {
 	_      incomparable
 	Manage CustomerPortalTarget `json:"manage,omitzero"`
@@ -335,7 +337,8 @@ type CustomerPushDataParams struct {
 // redacted returns c as it is formatted.
 func (c CustomerPushDataParams) redacted() any {
 	type fields CustomerPushDataParams // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -368,7 +371,8 @@ type CustomerPortal struct {
 // redacted returns c as it is formatted.
 func (c CustomerPortal) redacted() any {
 	type fields CustomerPortal // without methods, which would call redacted again
-	return fields(masked(c))
+	mask(&c)
+	return fields(c)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

@@ -45,7 +45,7 @@ type DeviceListParams struct {
 	ConnectedAccountID  string         `json:"connected_account_id,omitzero"`
 	ConnectedAccountIDs []string       `json:"connected_account_ids,omitzero"`
 	CreatedBefore       time.Time      `json:"created_before,omitzero"`
-	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // a string or a boolean
+	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 
@@ -123,7 +123,7 @@ type DeviceReportProviderMetadataParams struct {
 	Devices []ReportedDevice `json:"devices,omitzero" seam:"required"`
 }
 
-// ReportedDevice is the type of DeviceReportProviderMetadataParams.Devices.
+// ReportedDevice is a device that is reported.
 type ReportedDevice struct {
 	_                incomparable
 	DeviceID         string           `json:"device_id,omitzero" seam:"required"`
@@ -152,13 +152,13 @@ func (s *DevicesService) ReportProviderMetadata(ctx context.Context, params Devi
 type DeviceUpdateParams struct {
 	DeviceID                    string                 `json:"device_id,omitzero" seam:"required"`
 	BackupAccessCodePoolEnabled *bool                  `json:"backup_access_code_pool_enabled,omitzero"`
-	CustomMetadata              map[string]any         `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata              map[string]any         `json:"custom_metadata,omitzero"` // each a boolean or a string
 	IsManaged                   *bool                  `json:"is_managed,omitzero"`
 	Name                        Nullable[string]       `json:"name,omitzero"`
 	Properties                  DeviceUpdateProperties `json:"properties,omitzero"`
 }
 
-// DeviceUpdateProperties is the type of DeviceUpdateParams.Properties.
+// DeviceUpdateProperties are the properties that an update changes.
 type DeviceUpdateProperties struct {
 	_    incomparable
 	Name Nullable[string] `json:"name,omitzero"`
@@ -299,7 +299,7 @@ type UnmanagedDeviceListParams struct {
 	ConnectedAccountID  string         `json:"connected_account_id,omitzero"`
 	ConnectedAccountIDs []string       `json:"connected_account_ids,omitzero"`
 	CreatedBefore       time.Time      `json:"created_before,omitzero"`
-	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // a string or a boolean
+	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 
@@ -357,7 +357,7 @@ func (s *UnmanagedDevicesService) All(ctx context.Context, params UnmanagedDevic
 // UnmanagedDeviceUpdateParams are the params of Update.
 type UnmanagedDeviceUpdateParams struct {
 	DeviceID       string         `json:"device_id,omitzero" seam:"required"`
-	CustomMetadata map[string]any `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
 	IsManaged      *bool          `json:"is_managed,omitzero"`
 }
 
@@ -401,7 +401,7 @@ type Device struct {
 
 	ConnectedAccountID string         `json:"connected_account_id,omitzero"`
 	CreatedAt          time.Time      `json:"created_at,omitzero"`
-	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
 	DeviceManufacturer DeviceMaker    `json:"device_manufacturer,omitzero"`
 	DeviceProvider     DeviceMaker    `json:"device_provider,omitzero"`
 
@@ -432,7 +432,8 @@ func (d *Device) id() string { return d.DeviceID }
 // redacted returns d as it is formatted.
 func (d Device) redacted() any {
 	type fields Device // without methods, which would call redacted again
-	return fields(masked(d))
+	mask(&d)
+	return fields(d)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -550,14 +551,14 @@ type DeviceProperties struct {
 	WyzeMetadata                                      *DeviceMetadata          `json:"wyze_metadata,omitzero"`
 }
 
-// AccessoryKeypad is the type of DeviceProperties.AccessoryKeypad.
+// AccessoryKeypad is a keypad beside a lock.
 type AccessoryKeypad struct {
 	_           incomparable
 	Battery     Battery `json:"battery,omitzero"`
 	IsConnected bool    `json:"is_connected,omitzero"`
 }
 
-// Battery is the type of AccessoryKeypad.Battery.
+// Battery is a battery.
 type Battery struct {
 	_      incomparable
 	Level  *float64 `json:"level,omitzero"`  // from 0 to 1; nil if not known
@@ -567,29 +568,23 @@ type Battery struct {
 // DeviceMetadata holds what only devices of one maker have. Fields of other makers are
 // zero.
 type DeviceMetadata struct {
-	MemberGroupID          string `json:"_member_group_id,omitzero"`
-	ActivationEnabled      bool   `json:"activation_enabled,omitzero"`
-	Address                string `json:"address,omitzero"`
-	BatteryLevel           string `json:"battery_level,omitzero"`
-	BridgeID               any    `json:"bridge_id,omitzero"` // a string or an integer
-	BridgeName             string `json:"bridge_name,omitzero"`
-	CurrentOrLastStoreID   int    `json:"current_or_last_store_id,omitzero"`
-	CurrentStatus          string `json:"current_status,omitzero"`
-	CurrentUserCompany     string `json:"current_user_company,omitzero"`
-	CurrentUserEmail       string `json:"current_user_email,omitzero"`
-	CurrentUserName        string `json:"current_user_name,omitzero"`
-	CurrentUserPhoneNumber string `json:"current_user_phone_number,omitzero"`
-	CustomerReference      string `json:"customer_reference,omitzero"`
-	DefaultOfficeID        int    `json:"default_office_id,omitzero"`
-	Description            string `json:"description,omitzero"`
-	DeviceCustomName       string `json:"device_custom_name,omitzero"`
-
-	// DeviceID is a string or an integer or a string or an integer or a string or a string
-	// or a string or a string or a string or a string or a string or a string or a string
-	// or a string or a string or a string or an integer or an integer or a string or a
-	// string.
-	DeviceID any `json:"device_id,omitzero"`
-
+	MemberGroupID                   string           `json:"_member_group_id,omitzero"`
+	ActivationEnabled               bool             `json:"activation_enabled,omitzero"`
+	Address                         string           `json:"address,omitzero"`
+	BatteryLevel                    string           `json:"battery_level,omitzero"`
+	BridgeID                        any              `json:"bridge_id,omitzero"` // a string or an integer
+	BridgeName                      string           `json:"bridge_name,omitzero"`
+	CurrentOrLastStoreID            int              `json:"current_or_last_store_id,omitzero"`
+	CurrentStatus                   string           `json:"current_status,omitzero"`
+	CurrentUserCompany              string           `json:"current_user_company,omitzero"`
+	CurrentUserEmail                string           `json:"current_user_email,omitzero"`
+	CurrentUserName                 string           `json:"current_user_name,omitzero"`
+	CurrentUserPhoneNumber          string           `json:"current_user_phone_number,omitzero"`
+	CustomerReference               string           `json:"customer_reference,omitzero"`
+	DefaultOfficeID                 int              `json:"default_office_id,omitzero"`
+	Description                     string           `json:"description,omitzero"`
+	DeviceCustomName                string           `json:"device_custom_name,omitzero"`
+	DeviceID                        any              `json:"device_id,omitzero"` // a string or an integer
 	DeviceInfoModel                 string           `json:"device_info_model,omitzero"`
 	DeviceModel                     string           `json:"device_model,omitzero"` // indoor, outdoor
 	DeviceName                      string           `json:"device_name,omitzero"`
@@ -604,7 +599,7 @@ type DeviceMetadata struct {
 	EncoderID                       string           `json:"encoder_id,omitzero"`
 	EncoderName                     string           `json:"encoder_name,omitzero"`
 	Endpoints                       []MobileEndpoint `json:"endpoints,omitzero"`
-	EnforcedSetpointRangeCelsius    *any             `json:"enforced_setpoint_range_celsius,omitzero"`
+	EnforcedSetpointRangeCelsius    any              `json:"enforced_setpoint_range_celsius,omitzero"`
 	EntryName                       string           `json:"entry_name,omitzero"`
 	EntryRelaysTotalCount           int              `json:"entry_relays_total_count,omitzero"`
 	FeatureValue                    string           `json:"feature_value,omitzero"`
@@ -634,12 +629,12 @@ type DeviceMetadata struct {
 	KeypadBatteryLevel              string           `json:"keypad_battery_level,omitzero"`
 	KeypadID                        any              `json:"keypad_id,omitzero"` // a string or an integer
 	KeypadPaired                    bool             `json:"keypad_paired,omitzero"`
-	KeypadUuid                      string           `json:"keypad_uuid,omitzero"`
+	KeypadUUID                      string           `json:"keypad_uuid,omitzero"`
 	LastMovement                    string           `json:"last_movement,omitzero"`
 	LatestSensorValues              map[string]any   `json:"latest_sensor_values,omitzero"`
 	LocationID                      string           `json:"location_id,omitzero"`
 	LockAlias                       string           `json:"lock_alias,omitzero"`
-	LockID                          any              `json:"lock_id,omitzero"` // a string or an integer or an integer or a string or an integer
+	LockID                          any              `json:"lock_id,omitzero"` // a string or an integer
 	LockMac                         string           `json:"lock_mac,omitzero"`
 	LockName                        string           `json:"lock_name,omitzero"`
 	LockType                        string           `json:"lock_type,omitzero"`
@@ -664,7 +659,7 @@ type DeviceMetadata struct {
 	RelayName                       string           `json:"relay_name,omitzero"`
 	SerialNo                        string           `json:"serial_no,omitzero"`
 	SerialNumber                    string           `json:"serial_number,omitzero"`
-	SiteID                          any              `json:"site_id,omitzero"` // an integer or a string
+	SiteID                          any              `json:"site_id,omitzero"` // a string or an integer
 	SiteName                        string           `json:"site_name,omitzero"`
 	StatusType                      string           `json:"status_type,omitzero"`
 	SubscriptionPlan                string           `json:"subscription_plan,omitzero"`
@@ -677,20 +672,20 @@ type DeviceMetadata struct {
 	ZoneName                        string           `json:"zone_name,omitzero"`
 }
 
-// MobileEndpoint is the type of DeviceMetadata.Endpoints.
+// MobileEndpoint is a phone that is registered for mobile keys.
 type MobileEndpoint struct {
 	_          incomparable
 	EndpointID string `json:"endpoint_id,omitzero"`
 	IsActive   bool   `json:"is_active,omitzero"`
 }
 
-// DeviceAppearance is the type of DeviceProperties.Appearance.
+// DeviceAppearance is how the app of a maker shows a device.
 type DeviceAppearance struct {
 	_    incomparable
 	Name string `json:"name,omitzero"`
 }
 
-// ClimatePreset is the type of DeviceProperties.AvailableClimatePresets.
+// ClimatePreset is a climate preset of a thermostat, or its setting now.
 type ClimatePreset struct {
 	_                                 incomparable
 	CanDelete                         bool          `json:"can_delete,omitzero"`
@@ -709,7 +704,7 @@ type ClimatePreset struct {
 	Name                              string        `json:"name,omitzero"`
 }
 
-// EcobeeClimate is the type of ClimatePreset.EcobeeMetadata.
+// EcobeeClimate holds what only climate presets of Ecobee have.
 type EcobeeClimate struct {
 	_           incomparable
 	ClimateRef  string `json:"climate_ref,omitzero"`
@@ -717,7 +712,7 @@ type EcobeeClimate struct {
 	Owner       string `json:"owner,omitzero"` // system, user
 }
 
-// CodeConstraint is the type of DeviceProperties.CodeConstraints.
+// CodeConstraint is a rule for access codes of a device.
 type CodeConstraint struct {
 	_ incomparable
 
@@ -732,7 +727,7 @@ type CodeConstraint struct {
 	MinLength int `json:"min_length,omitzero"`
 }
 
-// DeviceModel is the type of DeviceProperties.Model.
+// DeviceModel is the model of a device.
 type DeviceModel struct {
 	_                         incomparable
 	CanConnectAccessoryKeypad bool   `json:"can_connect_accessory_keypad,omitzero"`
@@ -741,7 +736,7 @@ type DeviceModel struct {
 	ManufacturerDisplayName   string `json:"manufacturer_display_name,omitzero"`
 }
 
-// TimeFrameOption is the type of DeviceProperties.OfflineTimeFrameOptions.
+// TimeFrameOption is a rule for the times of access codes of a device.
 type TimeFrameOption struct {
 	DisplayName             string     `json:"display_name,omitzero"`
 	EndDateRecurrenceRule   string     `json:"end_date_recurrence_rule,omitzero"`
@@ -753,7 +748,7 @@ type TimeFrameOption struct {
 	TimeZone                string     `json:"time_zone,omitzero"`
 }
 
-// TimePair is the type of TimeFrameOption.TimePairs.
+// TimePair is a start and an end that an access code can have.
 type TimePair struct {
 	_           incomparable
 	DisplayName string `json:"display_name,omitzero"`
@@ -761,7 +756,7 @@ type TimePair struct {
 	StartTime   string `json:"start_time,omitzero"`
 }
 
-// TemperatureThreshold is the type of DeviceProperties.TemperatureThreshold.
+// TemperatureThreshold holds the temperatures beyond which Seam reports a thermostat.
 type TemperatureThreshold struct {
 	_                    incomparable
 	LowerLimitCelsius    *float64 `json:"lower_limit_celsius,omitzero"`
@@ -770,7 +765,7 @@ type TemperatureThreshold struct {
 	UpperLimitFahrenheit *float64 `json:"upper_limit_fahrenheit,omitzero"`
 }
 
-// ThermostatWeeklyProgram is the type of DeviceProperties.ThermostatWeeklyProgram.
+// ThermostatWeeklyProgram tells which daily program holds on which day of the week.
 type ThermostatWeeklyProgram struct {
 	_                  incomparable
 	CreatedAt          time.Time `json:"created_at,omitzero"`
@@ -858,7 +853,7 @@ type UnmanagedDevice struct {
 
 	ConnectedAccountID string         `json:"connected_account_id,omitzero"`
 	CreatedAt          time.Time      `json:"created_at,omitzero"`
-	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
 
 	// DeviceType is one of akiles_lock, akuvox_lock, android_phone, august_lock,
 	// avigilon_alta_entry, brivo_access_point, butterflymx_panel, controlbyweb_device,
@@ -884,7 +879,8 @@ func (u *UnmanagedDevice) id() string { return u.DeviceID }
 // redacted returns u as it is formatted.
 func (u UnmanagedDevice) redacted() any {
 	type fields UnmanagedDevice // without methods, which would call redacted again
-	return fields(masked(u))
+	mask(&u)
+	return fields(u)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"encoding/json"
-	"net/http"
 	"testing"
 	"time"
 
@@ -23,7 +22,7 @@ func receive(t *testing.T, body any) webhook.Event {
 	require.NoError(t, err)
 	verifier, err := webhook.NewVerifier(webhookSecret)
 	require.NoError(t, err)
-	event, err := verifier.Verify(text, http.Header(seamtest.SignWebhook(webhookSecret, "msg_1", time.Now(), text)))
+	event, err := verifier.Verify(text, seamtest.SignWebhook(webhookSecret, "msg_1", time.Now(), text))
 	require.NoError(t, err)
 	return event
 }

@@ -161,7 +161,7 @@ type Event struct {
 	ClimatePresetKey               string            `json:"climate_preset_key,omitzero"`
 	Code                           string            `json:"code,omitzero" seam:"secret"`
 	ConnectWebviewID               string            `json:"connect_webview_id,omitzero"`
-	ConnectedAccountCustomMetadata map[string]any    `json:"connected_account_custom_metadata,omitzero"` // a string or a boolean
+	ConnectedAccountCustomMetadata map[string]any    `json:"connected_account_custom_metadata,omitzero"` // each a boolean or a string
 	ConnectedAccountErrors         []ResourceError   `json:"connected_account_errors,omitzero"`
 	ConnectedAccountID             string            `json:"connected_account_id,omitzero"`
 	ConnectedAccountType           string            `json:"connected_account_type,omitzero"`
@@ -173,7 +173,7 @@ type Event struct {
 	Description                    string            `json:"description,omitzero"`
 	DesiredTemperatureCelsius      *float64          `json:"desired_temperature_celsius,omitzero"`
 	DesiredTemperatureFahrenheit   *float64          `json:"desired_temperature_fahrenheit,omitzero"`
-	DeviceCustomMetadata           map[string]any    `json:"device_custom_metadata,omitzero"` // a string or a boolean
+	DeviceCustomMetadata           map[string]any    `json:"device_custom_metadata,omitzero"` // each a boolean or a string
 	DeviceErrors                   []ResourceError   `json:"device_errors,omitzero"`
 	DeviceID                       string            `json:"device_id,omitzero"`
 	DeviceIDs                      []string          `json:"device_ids,omitzero"`
@@ -283,7 +283,8 @@ func (e *Event) id() string { return e.EventID }
 // redacted returns e as it is formatted.
 func (e Event) redacted() any {
 	type fields Event // without methods, which would call redacted again
-	return fields(masked(e))
+	mask(&e)
+	return fields(e)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -292,7 +293,7 @@ func (e Event) Format(state fmt.State, verb rune) { redact.Format(state, verb, e
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (e Event) LogValue() slog.Value { return slog.AnyValue(e.redacted()) }
 
-// EventReason is the type of Event.Reason.
+// EventReason says why something happened.
 type EventReason struct {
 	_       incomparable
 	Message string `json:"message,omitzero"`

@@ -44,7 +44,8 @@ type InstantKeyGetParams struct {
 // redacted returns i as it is formatted.
 func (i InstantKeyGetParams) redacted() any {
 	type fields InstantKeyGetParams // without methods, which would call redacted again
-	return fields(masked(i))
+	mask(&i)
+	return fields(i)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -98,7 +99,8 @@ func (i *InstantKey) id() string { return i.InstantKeyID }
 // redacted returns i as it is formatted.
 func (i InstantKey) redacted() any {
 	type fields InstantKey // without methods, which would call redacted again
-	return fields(masked(i))
+	mask(&i)
+	return fields(i)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -107,7 +109,7 @@ func (i InstantKey) Format(state fmt.State, verb rune) { redact.Format(state, ve
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (i InstantKey) LogValue() slog.Value { return slog.AnyValue(i.redacted()) }
 
-// InstantKeyCustomization is the type of InstantKey.Customization.
+// InstantKeyCustomization is how an Instant Key looks.
 type InstantKeyCustomization struct {
 	_              incomparable
 	LogoURL        string `json:"logo_url,omitzero"`

@@ -46,7 +46,7 @@ type LockListParams struct {
 	ConnectedAccountID  string         `json:"connected_account_id,omitzero"`
 	ConnectedAccountIDs []string       `json:"connected_account_ids,omitzero"`
 	CreatedBefore       time.Time      `json:"created_before,omitzero"`
-	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // a string or a boolean
+	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 
@@ -132,7 +132,8 @@ type LockSimulateKeypadCodeEntryParams struct {
 // redacted returns l as it is formatted.
 func (l LockSimulateKeypadCodeEntryParams) redacted() any {
 	type fields LockSimulateKeypadCodeEntryParams // without methods, which would call redacted again
-	return fields(masked(l))
+	mask(&l)
+	return fields(l)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

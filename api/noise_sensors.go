@@ -25,7 +25,7 @@ type NoiseSensorListParams struct {
 	ConnectedAccountID  string         `json:"connected_account_id,omitzero"`
 	ConnectedAccountIDs []string       `json:"connected_account_ids,omitzero"`
 	CreatedBefore       time.Time      `json:"created_before,omitzero"`
-	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // a string or a boolean
+	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 	DeviceType          string         `json:"device_type,omitzero"`  // minut_sensor, noiseaware_activity_zone

@@ -59,7 +59,7 @@ func TestRequests(t *testing.T) {
 	t.Parallel()
 	eachOperation(t, func(t *testing.T, p pinned, m method, op operation) {
 		for i, sample := range p.requests(op) {
-			srv := answering(p.answer(op, sample))
+			srv := answering(p.answer(op))
 			params := decodeParams(t, m, sample)
 			_, err := m.call(srv.client(t), t.Context(), params)
 			if errors.Is(err, seam.ErrInvalidParams) && strings.Contains(err.Error(), "set one") && i > 0 {
@@ -134,7 +134,7 @@ func TestWithUser(t *testing.T) {
 		sample := p.requests(op)[0]
 		_, limited := sample["user_identifier_key"]
 		delete(sample, "user_identifier_key")
-		srv := answering(p.answer(op, sample))
+		srv := answering(p.answer(op))
 		params := decodeParams(t, m, sample)
 		_, err := m.call(srv.client(t), t.Context(), params, seam.WithUser("jane_doe"))
 		if limited {
@@ -175,7 +175,7 @@ func TestRetries(t *testing.T) {
 				if r.Number == 1 {
 					return fail(r)
 				}
-				return http.StatusOK, p.answer(op, sample), nil
+				return http.StatusOK, p.answer(op), nil
 			}}
 			synctest.Test(t, func(t *testing.T) {
 				_, err := m.call(srv.client(t), context.Background(), params)
@@ -251,11 +251,10 @@ func TestOddValues(t *testing.T) {
 				text, err := json.Marshal(response)
 				require.NoError(t, err)
 				places(response[op.Key], op.Key, func(place []any) {
-					if name := fmt.Sprint(place); seen[name] {
+					if seen[fmt.Sprint(place)] {
 						return
-					} else {
-						seen[name] = true
 					}
+					seen[fmt.Sprint(place)] = true
 					for _, odd := range []any{nil, "", 1.25, []any{"odd"}} {
 						var changed map[string]any
 						require.NoError(t, json.Unmarshal(text, &changed))

@@ -112,7 +112,7 @@ func (s *PhonesSimulateService) CreateSandboxPhone(ctx context.Context, params P
 // Phone is a phone that holds mobile keys.
 type Phone struct {
 	CreatedAt      time.Time         `json:"created_at,omitzero"`
-	CustomMetadata map[string]any    `json:"custom_metadata,omitzero"` // a string or a boolean
+	CustomMetadata map[string]any    `json:"custom_metadata,omitzero"` // each a boolean or a string
 	DeviceID       string            `json:"device_id,omitzero"`
 	DeviceType     string            `json:"device_type,omitzero"` // android_phone, ios_phone
 	DisplayName    string            `json:"display_name,omitzero"`
@@ -128,7 +128,8 @@ func (p *Phone) id() string { return p.DeviceID }
 // redacted returns p as it is formatted.
 func (p Phone) redacted() any {
 	type fields Phone // without methods, which would call redacted again
-	return fields(masked(p))
+	mask(&p)
+	return fields(p)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

@@ -9,14 +9,11 @@ import (
 	"github.com/seam-go/seam/internal/redact"
 )
 
-// masked returns a copy of v with a mark in place of each secret.
-func masked[T any](v T) T {
-	mask(reflect.ValueOf(&v).Elem())
-	return v
-}
+// mask replaces the secrets in the struct that pointer points to, and copies what it shares
+// with other structs.
+func mask(pointer any) { maskValue(reflect.ValueOf(pointer).Elem()) }
 
-// mask replaces the secrets in v, which it does not share with the caller.
-func mask(v reflect.Value) {
+func maskValue(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
 		if session, ok := v.Interface().(seam.ClientSession); ok && session.Token != "" {
@@ -29,7 +26,7 @@ func mask(v reflect.Value) {
 			switch {
 			case !info.IsExported():
 			case !slices.Contains(strings.Split(info.Tag.Get("seam"), ","), "secret"):
-				mask(field)
+				maskValue(field)
 			case !field.IsZero(): // a string, or any for what Seam does not describe
 				field.Set(reflect.ValueOf(redact.Mark).Convert(field.Type()))
 			}
@@ -38,14 +35,14 @@ func mask(v reflect.Value) {
 		if v.Len() > 0 && v.Type().Elem().Kind() == reflect.Struct {
 			v.Set(reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()), v))
 			for i := range v.Len() {
-				mask(v.Index(i))
+				maskValue(v.Index(i))
 			}
 		}
 	case reflect.Pointer:
 		if !v.IsNil() && v.Type().Elem().Kind() == reflect.Struct {
 			pointer := reflect.New(v.Type().Elem())
 			pointer.Elem().Set(v.Elem())
-			mask(pointer.Elem())
+			maskValue(pointer.Elem())
 			v.Set(pointer)
 		}
 	}

@@ -157,7 +157,7 @@ type ThermostatListParams struct {
 	ConnectedAccountID  string         `json:"connected_account_id,omitzero"`
 	ConnectedAccountIDs []string       `json:"connected_account_ids,omitzero"`
 	CreatedBefore       time.Time      `json:"created_before,omitzero"`
-	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // a string or a boolean
+	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 
@@ -562,7 +562,8 @@ func (t *ThermostatSchedule) id() string { return t.ThermostatScheduleID }
 // redacted returns t as it is formatted.
 func (t ThermostatSchedule) redacted() any {
 	type fields ThermostatSchedule // without methods, which would call redacted again
-	return fields(masked(t))
+	mask(&t)
+	return fields(t)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

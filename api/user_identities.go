@@ -362,7 +362,8 @@ func (u *UnmanagedUserIdentity) id() string { return u.UserIdentityID }
 // redacted returns u as it is formatted.
 func (u UnmanagedUserIdentity) redacted() any {
 	type fields UnmanagedUserIdentity // without methods, which would call redacted again
-	return fields(masked(u))
+	mask(&u)
+	return fields(u)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.
@@ -393,7 +394,8 @@ func (u *UserIdentity) id() string { return u.UserIdentityID }
 // redacted returns u as it is formatted.
 func (u UserIdentity) redacted() any {
 	type fields UserIdentity // without methods, which would call redacted again
-	return fields(masked(u))
+	mask(&u)
+	return fields(u)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

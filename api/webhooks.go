@@ -107,7 +107,8 @@ func (w *Webhook) id() string { return w.WebhookID }
 // redacted returns w as it is formatted.
 func (w Webhook) redacted() any {
 	type fields Webhook // without methods, which would call redacted again
-	return fields(masked(w))
+	mask(&w)
+	return fields(w)
 }
 
 // Format implements [fmt.Formatter]. It masks secrets.

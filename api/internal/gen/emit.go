@@ -107,7 +107,7 @@ type writer struct {
 	model *model
 }
 
-func (w *writer) printf(format string, args ...any) { fmt.Fprintf(w, format, args...) }
+func (w *writer) printf(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 // imports returns the import declaration for the packages that the body uses.
 func (w *writer) imports() string {
@@ -303,7 +303,7 @@ func (w *writer) structType(t *structType) {
 	}
 	if w.model.hasSecrets(t) {
 		r := receiver(t)
-		w.printf("// redacted returns %s as it is formatted.\nfunc (%s %s) redacted() any {\ntype fields %s // without methods, which would call redacted again\nreturn fields(masked(%s))\n}\n\n", r, r, t.name, t.name, r)
+		w.printf("// redacted returns %s as it is formatted.\nfunc (%s %s) redacted() any {\ntype fields %s // without methods, which would call redacted again\nmask(&%s)\nreturn fields(%s)\n}\n\n", r, r, t.name, t.name, r, r)
 		w.printf("// Format implements [fmt.Formatter]. It masks secrets.\nfunc (%s %s) Format(state fmt.State, verb rune) { redact.Format(state, verb, %s.redacted()) }\n\n", r, t.name, r)
 		w.printf("// LogValue implements [slog.LogValuer]. It masks secrets.\nfunc (%s %s) LogValue() slog.Value { return slog.AnyValue(%s.redacted()) }\n\n", r, t.name, r)
 	}
@@ -358,6 +358,8 @@ func (w *writer) values(t *structType, f *structField) (text, sentence string) {
 	list := strings.Join(f.enum, ", ")
 	one := t.fields[singular(f.json)]
 	switch {
+	case leaf.kind == "mixed" && f.typ.kind == "map":
+		return "each " + leaf.name, f.name + " has values that are each " + leaf.name + "."
 	case leaf.kind == "mixed":
 		return leaf.name, f.name + " is " + leaf.name + "."
 	case len(f.enum) < 2 || len(f.enum) > 130:

@@ -434,7 +434,7 @@ func (m *model) join(place string, a, b *goType) *goType {
 		return b
 	case b.kind == "any" || b.kind == "object" && (a.kind == "named" || a.kind == "map"):
 		return a
-	case a.kind == b.kind && a.kind == "array" || a.kind == b.kind && a.kind == "map":
+	case a.kind == b.kind && a.elem != nil:
 		return &goType{kind: a.kind, elem: m.join(place, a.elem, b.elem)}
 	case a.kind == b.kind && a.name == b.name:
 		return a
@@ -444,7 +444,9 @@ func (m *model) join(place string, a, b *goType) *goType {
 		m.errorf("%s is a %s and a %s", place, a.name, b.name)
 		return a
 	}
-	return &goType{kind: "mixed", name: a.words() + " or " + b.words()}
+	words := append(strings.Split(a.words(), " or "), b.words())
+	slices.Sort(words)
+	return &goType{kind: "mixed", name: strings.Join(slices.Compact(words), " or ")}
 }
 
 // words returns the type as people call it.
@@ -476,7 +478,7 @@ func (m *model) finish(t *structType) {
 	for _, f := range t.fields {
 		place := t.name + "." + f.json
 		kind := f.typ.leaf().kind
-		f.pointer = m.overlay.field(place, "pointer")
+		f.pointer = m.overlay.field(place, "pointer") && slices.Contains([]string{"named", "boolean", "number", "integer"}, f.typ.kind)
 		f.text = m.overlay.fieldText(place)
 		f.secret = m.overlay.field(place, "secret")
 		public := m.overlay.field(place, "public")
@@ -568,7 +570,7 @@ func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m))
 
 var initialisms = map[string]string{
 	"id": "ID", "ids": "IDs", "url": "URL", "uri": "URI", "api": "API", "sdk": "SDK", "hvac": "HVAC", "os": "OS",
-	"ble": "BLE", "hce": "HCE", "nfc": "NFC", "ip": "IP", "sku": "SKU", "nrs": "NRS", "rf": "RF",
+	"ble": "BLE", "hce": "HCE", "nfc": "NFC", "ip": "IP", "sku": "SKU", "nrs": "NRS", "rf": "RF", "uuid": "UUID",
 }
 
 // camel returns the Go name for a name such as device_id.
