@@ -4,7 +4,7 @@ module github.com/seam-go/seam/api
 go 1.26.0
 
 require (
-	github.com/seam-go/seam v0.1.0
+	github.com/seam-go/seam v0.2.0
 	github.com/stretchr/testify v1.12.1
 )
 
