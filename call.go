@@ -24,7 +24,7 @@ type service func() config
 
 // newCall returns a call of an operation of a service.
 func (s service) newCall(operation, path string, retry transport.Retry, opts []Option) *call {
-	c := newCall(s(), operation, path, retry, opts)
+	c := newCall(s, operation, path, retry, opts)
 	c.require(!c.idempotent, "WithIdempotent is for Client.Post; omit it")
 	return c
 }
@@ -41,8 +41,13 @@ type call struct {
 	userIdentifierKey string // redacted in addition to those in params
 }
 
-func newCall(cfg config, operation, path string, retry transport.Retry, opts []Option) *call {
-	c := &call{config: cfg, operation: operation, path: path, retry: retry}
+func newCall(s service, operation, path string, retry transport.Retry, opts []Option) *call {
+	c := &call{operation: operation, path: path, retry: retry}
+	if s == nil {
+		c.err = invalid("the Client is nil or zero; create it with NewClient")
+		return c
+	}
+	c.config = s()
 	if len(opts) > 0 {
 		if c.err = c.apply(opts); c.err == nil {
 			c.err = c.finish()

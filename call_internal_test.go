@@ -34,7 +34,7 @@ func TestListMemory(t *testing.T) {
 		cfg := config{endpoint: DefaultEndpoint, timeout: time.Minute, transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body))}, nil
 		})}
-		call := newCall(cfg, "Test.List", "/test/list", transport.RetryTransient, nil)
+		call := newCall(func() config { return cfg }, "Test.List", "/test/list", transport.RetryTransient, nil)
 		call.params = struct{}{}
 		values, err := list(t.Context(), call, "values", func(*heavy) error { return nil })
 		assert.Len(t, values, want)

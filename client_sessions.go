@@ -22,6 +22,13 @@ import (
 // See https://docs.seam.co/latest/api/client_sessions.
 type ClientSessionsService struct{ service }
 
+func (s *ClientSessionsService) newCall(operation, path string, retry transport.Retry, opts []Option) *call {
+	if s == nil { // the field of a zero Client
+		s = &ClientSessionsService{}
+	}
+	return s.service.newCall(operation, path, retry, opts)
+}
+
 // ClientSessionCreateParams are the params of Create. All fields are optional. Empty
 // fields are not sent.
 type ClientSessionCreateParams struct {
@@ -103,7 +110,7 @@ type ClientSessionGetOrCreateParams struct {
 // ExpiresAt is set, Seam updates the expiry of an existing session before it returns it.
 // If it is zero, Seam chooses the expiry of a new session.
 //
-// An existing session may have other access than params say. To add access to it, use
+// The access of an existing session may differ from params. To add access to it, use
 // [ClientSessionsService.GrantAccess]. A response with the session of another user is an
 // [*APIError].
 //
@@ -136,10 +143,9 @@ type ClientSessionGrantAccessParams struct {
 	UserIdentityID      string   `json:"user_identity_id,omitzero"`       // user identity to set
 }
 
-// GrantAccess adds access to a session, by its ID or by user. The session keeps the access
-// that it has. With both an ID and a user, GrantAccess also associates the session with the
-// user. If there is no such session, the error matches [ErrNotFound]. A response with
-// another session is an [*APIError].
+// GrantAccess adds access to a session, by its ID or by user. With both, it also associates
+// the session with the user. If there is no such session, the error matches [ErrNotFound].
+// A response with another session is an [*APIError].
 //
 // [WithUser] is rejected together with a ClientSessionID, since it would not limit the call.
 //
@@ -284,7 +290,7 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 		})
 	}
 	running.Wait()
-	if len(panics) > 0 { // from the caller's transport, logger or observer, so the caller can recover it
+	if len(panics) > 0 { // panic again in the caller's goroutine, so that the caller can recover
 		panic(<-panics)
 	}
 	revoked := []ClientSession{}

@@ -24,7 +24,7 @@ const (
 	publishableKey
 )
 
-// credentialForm is how a kind of credential begins, and what it is called.
+// credentialForm has the prefix, the name and the option of a kind.
 type credentialForm struct {
 	kind                 credentialKind
 	prefix, name, option string

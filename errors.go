@@ -61,8 +61,9 @@ func (e invalid) Is(target error) bool { return target == ErrInvalidParams }
 //
 // JSON, URL and HTML escapes of these secrets are recognized. Other encodings, such as
 // base64, other spellings, such as upper case, and parts of a secret are not. User
-// identifier keys are not redacted in RequestID. Nor are they redacted in Type or in a key
-// of ValidationErrors that looks like a name from Seam, such as client_session_not_found.
+// identifier keys are not redacted in RequestID. They are not redacted in Type or in a key
+// of ValidationErrors either, if it looks like a name from Seam, such as
+// client_session_not_found.
 type APIError struct {
 	Method     string // HTTP method of the request, always POST
 	Path       string // path of the request, such as /client_sessions/get
@@ -142,8 +143,8 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// decodeBody fills in what the body of a non-2xx response says. It ignores
-// fields of the wrong type.
+// decodeBody sets the fields of e from the body of a non-2xx response. It ignores fields of
+// the wrong type.
 func (e *APIError) decodeBody(body []byte, secrets redact.Secrets) {
 	var envelope struct {
 		Error struct {

@@ -283,7 +283,6 @@ func TestSentinelsAreDistinct(t *testing.T) {
 		seam.ErrRateLimited:   func(status int) bool { return status == 429 },
 		seam.ErrServer:        func(status int) bool { return status >= 500 },
 		seam.ErrInvalidParams: func(int) bool { return false },
-		seam.ErrInvalidParams: func(int) bool { return false },
 	}
 	for status := 300; status < 600; status++ {
 		err := fmt.Errorf("handler: %w", &seam.APIError{StatusCode: status})

@@ -120,6 +120,22 @@ func ExampleClientSessionsService_GetOrCreate() {
 	// Output: true
 }
 
+// A list of one user's sessions. WithUser rejects an empty ID, for which List would
+// return the sessions of all users.
+func ExampleWithUser() {
+	client, err := seam.NewClient()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, userID := range []string{"user_with_no_session", ""} {
+		sessions, err := client.ClientSessions.List(context.Background(), seam.ClientSessionListParams{}, seam.WithUser(userID))
+		fmt.Println(len(sessions), err)
+	}
+	// Output:
+	// 0 <nil>
+	// 0 seam: ClientSessions.List: the user identifier key is blank; set it
+}
+
 func ExampleClientSessionsService_GrantAccess() {
 	client, err := seam.NewClient()
 	if err != nil {

@@ -203,7 +203,7 @@ var operations = []operation{
 // operations, so that the tests for all operations include it.
 func TestOperationsAreComplete(t *testing.T) {
 	t.Parallel()
-	tested := map[string]bool{"ClientSessions.RevokeAll": true} // two operations; see revoke_all_test.go
+	tested := map[string]bool{"ClientSessions.RevokeAll": true} // two operations; see client_sessions_test.go
 	for _, op := range operations {
 		tested[op.name] = true
 	}

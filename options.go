@@ -19,14 +19,13 @@ import (
 // SEAM_ENDPOINT sets one.
 const DefaultEndpoint = "https://connect.getseam.com"
 
-// Option configures a [Client], if passed to [NewClient], or a single call. If options
-// set the same thing, the last one wins. All options for credentials set the same
-// thing. An invalid option makes NewClient or the call return an error that matches
+// Option configures a [Client], if passed to [NewClient], or a single call. Of several
+// options for one setting the last wins. The credential is one setting. An invalid option makes NewClient or the call return an error that matches
 // [ErrInvalidParams]. Options can be reused and shared between goroutines, except
 // those of [WithResponse].
 type Option func(*config) error
 
-// WithAPIKey authenticates with an API key, which is for one workspace.
+// WithAPIKey authenticates with an API key.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithAPIKey(key string) Option { return withCredential(apiKey, key) }
@@ -49,13 +48,14 @@ func WithPersonalAccessToken(token, workspaceID string) Option {
 }
 
 // WithClientSessionToken authenticates as the user of a client session. Get with this
-// option tells whether the token is still valid.
+// option tells whether the token is still valid. Client session tokens are for browsers
+// and phones. For other calls of a backend, Seam advises to use an API key.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithClientSessionToken(token string) Option { return withCredential(clientSessionToken, token) }
 
 // WithPublishableKey authenticates with a publishable key. It can only create client
-// sessions that have access to nothing yet.
+// sessions without any access.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithPublishableKey(key string) Option { return withCredential(publishableKey, key) }
@@ -101,6 +101,10 @@ func WithInsecureHTTP() Option {
 // connections to [net/http/httptrace], as [http.Transport] does. A transport that reports
 // only some of its connections is not supported: an attempt on a connection that it does
 // not report looks unsent, so Create could be sent twice.
+//
+// A transport that retries by itself is not supported either: it can send Create twice.
+// [WithMaxRetries], [WithObserver] and the Attempts of errors do not include its retries,
+// and [WithTimeout] limits all of them together.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
@@ -175,7 +179,7 @@ func WithUser(userIdentifierKey string) Option {
 
 // WithHeader sets a header of every request, replacing an earlier value. It rejects
 // headers that this package controls: those for authentication, the body, the
-// connection and retries.
+// connection, retries, and the name and version of the SDK. User-Agent can be set.
 func WithHeader(name, value string) Option {
 	return func(c *config) error {
 		name := http.CanonicalHeaderKey(name)
@@ -187,7 +191,9 @@ func WithHeader(name, value string) Option {
 		case "Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
 			return invalid("the header " + name + " is for the connection; use WithHTTPClient to configure that")
 		case "Idempotency-Key", "X-Idempotency-Key":
-			return invalid("the header " + name + " is ignored by Seam and makes net/http repeat requests; omit it")
+			return invalid("the header " + name + " makes net/http repeat requests; omit it")
+		case "Seam-Sdk-Name", "Seam-Sdk-Version":
+			return invalid("the header " + name + " identifies this package; use User-Agent to identify your program")
 		}
 		const nameChars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		if name == "" || strings.Trim(name, nameChars) != "" {

@@ -179,6 +179,8 @@ func TestInvalidOptions(t *testing.T) {
 		{"header of the connection", seam.WithHeader("upgrade", "h2c"), "is for the connection"},
 		{"header that net/http repeats requests for", seam.WithHeader("Idempotency-Key", "1"), "makes net/http repeat requests"},
 		{"header that net/http treats in the same way", seam.WithHeader("x-idempotency-key", "1"), "makes net/http repeat requests"},
+		{"header with the name of the SDK", seam.WithHeader("seam-sdk-name", "secret"), "use User-Agent"},
+		{"header with the version of the SDK", seam.WithHeader("Seam-Sdk-Version", "secret"), "use User-Agent"},
 		{"nil Option", nil, "an Option is nil"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -62,6 +62,10 @@
 // A [Client] is immutable and safe for concurrent use. Clients without
 // [WithHTTPClient] share a pool of connections.
 //
+// # FIPS 140-3
+//
+// This package works with GODEBUG=fips140=only.
+//
 // # Secrets
 //
 // The errors and logs of this package contain no credentials, tokens or user
@@ -99,7 +103,8 @@ import (
 )
 
 // Client is a client for the Seam API. Create one with [NewClient] and share it: it
-// is immutable and safe for concurrent use.
+// is immutable and safe for concurrent use. The methods of a nil or zero Client return an
+// error that matches [ErrInvalidParams].
 type Client struct {
 	// ClientSessions provides the methods for client sessions.
 	ClientSessions *ClientSessionsService
@@ -177,11 +182,25 @@ var endpointPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 // Post sends a POST request to an endpoint of the API and decodes the response into
 // result. path is the path of the endpoint, such as /devices/list, without a query.
 //
+// A successful Post does not mean that an action, such as /locks/unlock_door, succeeded.
+// Seam responds to an action before it has ended, and also reports a failed action with
+// status 200 and "ok": true. The status of the action_attempt in the response is pending,
+// success or error. While it is pending, call /action_attempts/get. Module
+// github.com/seam-go/seam/api waits for actions and returns their errors.
+//
 // params is a struct, a map, a pointer to one of them, or nil, and is encoded with
-// [encoding/json]. A string field of a struct may be empty, but must not consist of white
-// space. Strings in a slice field must not be blank. Blank strings in a map or behind a
-// pointer are sent. Invalid UTF-8 and a blank user_identifier_key are rejected everywhere.
-// Times are encoded as they are, and Seam accepts only UTC.
+// [encoding/json]:
+//
+//   - A string field of a struct may be empty, but must not consist of white space.
+//   - A string in a slice field must not be blank.
+//   - A blank string in a map or behind a pointer is sent.
+//   - A blank user_identifier_key is rejected everywhere.
+//   - Invalid UTF-8 is rejected everywhere.
+//   - A time is encoded as it is. Seam accepts only UTC.
+//
+// An empty field with omitempty or omitzero is not sent, so it filters nothing: without a
+// user_identifier_key, /devices/list returns the devices of all users. [WithUser] sets the
+// user_identifier_key and rejects an empty one.
 //
 // result is a pointer, or nil to discard the response. The whole response is decoded
 // into it, so its fields are those of the response, such as connect_webview. If
@@ -202,11 +221,16 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 	if !endpointPath.MatchString(path) {
 		operation = "Post"
 	}
-	call := newCall(c.service(), operation, path, transport.RetryUnprocessed, opts)
+	var s service // nil if c is nil or zero
+	if c != nil {
+		s = c.service
+	}
+	call := newCall(s, operation, path, transport.RetryUnprocessed, opts)
 	call.params = params
 	if call.idempotent {
 		call.retry = transport.RetryTransient
 	}
+	call.require(!strings.Contains(path, "?"), "the path has a query; pass it as params")
 	call.require(endpointPath.MatchString(path), "the path is not that of an endpoint; use one such as /devices/list")
 	for _, key := range userIdentifierKeys(params) {
 		call.require(strings.TrimSpace(key) != "", "user_identifier_key is blank; set it or omit it")

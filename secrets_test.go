@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -115,53 +115,51 @@ var echoes = map[string]attempt{
 	},
 }
 
-// TestErrorsAndLogsHideSecrets tests everything that a program may print of a call, for
-// each kind of credential and of failure.
+// TestErrorsAndLogsHideSecrets tests everything that a program may print of a call: each
+// operation with each way to echo a secret, and Get with each credential and fault.
 func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	t.Parallel()
-	attempts := maps.Clone(echoes)
-	attempts["success"] = func(req *http.Request) (*http.Response, error) {
+	hides := func(kind string, attempt attempt, credential seam.Option, op operation) {
+		t.Run(kind+"/"+op.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				var last seam.Response
+				client := offline(t, attempt, credential, seam.WithLogger(newTestLogger(&log)))
+				err := op.fullest(t.Context(), client, seam.WithResponse(&last))
+				require.Equal(t, kind == "success", err == nil, err)
+				require.NotEmpty(t, log.String())
+				values := []any{client, *client, client.ClientSessions, *client.ClientSessions, credential, last, &last}
+				for ; err != nil; err = errors.Unwrap(err) {
+					values = append(values, err)
+				}
+				assert.Empty(t, leaks(log.String()))
+				for _, value := range values {
+					assert.Empty(t, leaks(printed(t, value)), "%T", value)
+				}
+			})
+		})
+	}
+	withKey := seam.WithAPIKey("seam_k-secret")
+	get := operations[slices.IndexFunc(operations, func(op operation) bool { return op.name == "ClientSessions.Get" })]
+	for _, op := range operations {
+		hides("success", responds(http.StatusOK, op.success), withKey, op)
+	}
+	for kind, attempt := range echoes {
 		for _, op := range operations {
-			if op.path == req.URL.Path {
-				return response(http.StatusOK, op.success)
-			}
+			hides(kind, attempt, withKey, op)
 		}
-		return response(http.StatusNotFound, "")
+		for name, credential := range map[string]seam.Option{
+			"personal access token": seam.WithPersonalAccessToken("seam_at1_secret", "workspace_1"),
+			"client session token":  seam.WithClientSessionToken("seam_cst1_secret"),
+			"publishable key":       seam.WithPublishableKey("seam_pk1_secret"),
+		} {
+			hides(kind+"/"+name, attempt, credential, get)
+		}
 	}
 	for _, fault := range faults {
 		if fault.attempt != nil {
-			attempts[fault.name] = fault.attempt
-		}
-	}
-	credentials := map[string]seam.Option{
-		"API key":               seam.WithAPIKey("seam_k-secret"),
-		"personal access token": seam.WithPersonalAccessToken("seam_at1_secret", "workspace_1"),
-		"client session token":  seam.WithClientSessionToken("seam_cst1_secret"),
-		"publishable key":       seam.WithPublishableKey("seam_pk1_secret"),
-	}
-	for kind, attempt := range attempts {
-		for name, credential := range credentials {
-			for _, op := range operations {
-				t.Run(kind+"/"+name+"/"+op.name, func(t *testing.T) {
-					t.Parallel()
-					synctest.Test(t, func(t *testing.T) {
-						var log bytes.Buffer
-						var last seam.Response
-						client := offline(t, attempt, credential, seam.WithLogger(newTestLogger(&log)))
-						err := op.fullest(t.Context(), client, seam.WithResponse(&last))
-						require.Equal(t, kind == "success", err == nil, err)
-						require.NotEmpty(t, log.String())
-						values := []any{client, *client, client.ClientSessions, *client.ClientSessions, credential, last, &last}
-						for ; err != nil; err = errors.Unwrap(err) {
-							values = append(values, err)
-						}
-						assert.Empty(t, leaks(log.String()))
-						for _, value := range values {
-							assert.Empty(t, leaks(printed(t, value)), "%T", value)
-						}
-					})
-				})
-			}
+			hides(fault.name, fault.attempt, withKey, get)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func run(ctx context.Context) error {
 	}
 	fmt.Println("Seam accepts its token.")
 
-	for other, err := range client.ClientSessions.All(ctx, seam.ClientSessionListParams{UserIdentifierKey: user}) {
+	for other, err := range client.ClientSessions.All(ctx, seam.ClientSessionListParams{}, seam.WithUser(user)) {
 		if err != nil {
 			return err
 		}

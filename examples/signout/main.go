@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // signOut continues after a failure, so that it revokes as much as it can.
 func signOut(ctx context.Context, client *seam.Client, other *imkit.Client, user string, out io.Writer) error {
-	sessions, seamErr := client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: user})
+	sessions, seamErr := client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{}, seam.WithUser(user))
 	for _, session := range sessions {
 		_, _ = fmt.Fprintln(out, "Revoked the session", session.ClientSessionID)
 	}
