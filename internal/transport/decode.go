@@ -74,7 +74,7 @@ func DecodeObject(r io.Reader, member func(name string, d *Decoder) error) error
 		if err := member(name, d); err != nil {
 			return err
 		}
-		d.limit.left = maxValue
+		d.limit.end = d.dec.InputOffset() + maxValue
 	}
 	if err := d.expect('}', errNotObject); err != nil {
 		return err
@@ -92,23 +92,23 @@ func (d *Decoder) Array(element func() error) error {
 		if err := element(); err != nil {
 			return err
 		}
-		d.limit.left = maxValue
+		d.limit.end = d.dec.InputOffset() + maxValue
 	}
 	return d.expect(']', errNotArray)
 }
 
-// valueLimit reads at most left bytes from r. left is reset after each value.
+// valueLimit reads r up to the offset end, which moves forward with each value.
 type valueLimit struct {
-	r    io.Reader
-	left int
+	r         io.Reader
+	read, end int64
 }
 
 func (l *valueLimit) Read(p []byte) (int, error) {
-	if l.left <= 0 {
+	if l.read >= l.end {
 		return 0, errValueTooLong
 	}
-	n, err := l.r.Read(p[:min(len(p), l.left)])
-	l.left -= n
+	n, err := l.r.Read(p[:min(int64(len(p)), l.end-l.read)])
+	l.read += int64(n)
 	return n, err
 }
 
@@ -138,6 +138,7 @@ func decodeError(err error) error {
 		return content
 	}
 	text := "invalid JSON"
+	syntax, isSyntax := errors.AsType[*json.SyntaxError](err)
 	wrongType, isType := errors.AsType[*json.UnmarshalTypeError](err)
 	_, isTime := errors.AsType[*time.ParseError](err)
 	switch {
@@ -145,11 +146,14 @@ func decodeError(err error) error {
 		return errValueTooLong
 	case errors.Is(err, errBodyTooLong):
 		return errBodyTooLong
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // the JSON is truncated
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		isSyntax && syntax.Error() == "unexpected end of JSON input": // from json.Unmarshal
 		err = io.ErrUnexpectedEOF
 		text = err.Error()
 	case isTime:
 		text = "malformed time"
+	case err.Error() == "Time.UnmarshalJSON: input is not a JSON string", isType && wrongType.Type == reflect.TypeFor[time.Time]():
+		text = "value of the wrong type, expected a time as a string"
 	case isType && wrongType.Type != nil:
 		text = "value of the wrong type, expected " + jsonType(wrongType.Type.Kind())
 	}

@@ -1,4 +1,4 @@
-//go:build !go1.27 || !goexperiment.jsonv2
+//go:build !goexperiment.jsonv2
 
 package transport
 
@@ -15,7 +15,7 @@ type Decoder struct {
 }
 
 func newDecoder(r io.Reader) *Decoder {
-	d := &Decoder{limit: valueLimit{r, maxValue}}
+	d := &Decoder{limit: valueLimit{r: r, end: maxValue}}
 	d.dec = json.NewDecoder(&d.limit)
 	return d
 }

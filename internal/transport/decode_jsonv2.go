@@ -1,4 +1,4 @@
-//go:build go1.27 && goexperiment.jsonv2
+//go:build goexperiment.jsonv2
 
 package transport
 
@@ -29,14 +29,14 @@ var decoders = sync.Pool{New: func() any { return &Decoder{dec: new(jsontext.Dec
 
 func newDecoder(r io.Reader) *Decoder {
 	d := decoders.Get().(*Decoder)
-	d.limit = valueLimit{r, maxValue}
+	d.limit = valueLimit{r: r, end: maxValue}
 	d.dec.Reset(&d.limit, likeV1)
 	return d
 }
 
 // release allows d to be reused.
 func (d *Decoder) release() {
-	if d.dec.InputOffset() <= maxPooled { // else its buffer may be large
+	if d.limit.read <= maxPooled { // else its buffer may be large
 		d.limit.r = nil
 		decoders.Put(d)
 	}

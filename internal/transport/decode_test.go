@@ -106,6 +106,8 @@ func TestDecodeObject(t *testing.T) {
 		{name: "integer out of range", body: object(`, "count": 1e999`), err: undecodable},
 		{name: "integer with a leading zero", body: object(`, "count": 01`), err: invalid},
 		{name: "malformed time", body: object(`, "at": "secret"`), err: undecodable + "malformed time"},
+		{name: "time as a number", body: object(`, "at": 1893456000`), err: wrongType + "a time as a string"},
+		{name: "time as an object", body: object(`, "at": {"secret": 1}`), err: wrongType + "a time as a string"},
 		{name: "time without a zone", body: object(`, "at": "2025-06-15T16:54:17"`), err: undecodable + "malformed time"},
 		{name: "cut after the array", body: strings.TrimSuffix(object(""), `, "ok": true}`), err: cutOff},
 		{name: "cut in an element", body: `{"items": [{"i`, err: cutOff},
@@ -121,6 +123,7 @@ func TestDecodeObject(t *testing.T) {
 		{name: "too deep in an element", body: object(`, "a": ` + strings.Repeat(`{"a":`, 100_000)), err: undecodable},
 		{name: "long member", body: `{"a": "` + strings.Repeat("x", 4<<20) + `"}`, err: tooLong},
 		{name: "long name", body: `{"` + strings.Repeat("x", 4<<20) + `": 1}`, err: tooLong},
+		{name: "long element after a shorter one", body: `{"items": [{"id": "` + strings.Repeat("x", 3<<20) + `"}, {"id": "` + strings.Repeat("x", 4<<20) + `"}]}`, err: tooLong},
 		{name: "long element", body: `{"items": [{"id": "1"}, {"id": "` + strings.Repeat("x", 5<<20) + `"}]}`, err: tooLong},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,7 +201,9 @@ func TestDecodeAll(t *testing.T) {
 		"4 MiB":            {body: `{"id": "1"}` + strings.Repeat(" ", 4<<20-11), want: item{ID: "1"}},
 		"more than 4 MiB":  {body: `{"id": "1"}` + strings.Repeat(" ", 4<<20-10), err: "response has a value of more than 4194304 bytes"},
 		"nothing":          {err: "response cannot be decoded: unexpected EOF"},
-		"cut":              {body: `{"id": "secret`, err: "response cannot be decoded: "},
+		"cut":              {body: `{"id": "secret`, err: "response cannot be decoded: unexpected EOF"},
+		"cut in a number":  {body: `{"count": 1`, err: "response cannot be decoded: unexpected EOF"},
+		"time as a number": {body: `{"at": 1893456000}`, err: "value of the wrong type, expected a time as a string"},
 		"two values":       {body: `{}{}`, err: "response cannot be decoded: invalid JSON"},
 		"wrong type":       {body: `{"count": "secret"}`, err: "value of the wrong type, expected an integer"},
 		"malformed time":   {body: `{"at": "secret"}`, err: "malformed time"},
