@@ -18,8 +18,8 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// service returns the configuration of a client. It is a func because fmt, dumpers and
-// diffs would show the credential inside a struct.
+// service returns the configuration of a client. It is a func, so that fmt, debug printers
+// and diff tools cannot show the credential.
 type service func() config
 
 // newCall returns a call of an operation of a service.
@@ -37,6 +37,8 @@ type call struct {
 	params    any
 	retry     transport.Retry
 	err       error // the first problem found, in which case nothing is sent
+
+	body []byte // params as JSON, set by encode
 
 	userIdentifierKey string // redacted in addition to those in params
 }
@@ -65,82 +67,85 @@ func (c *call) require(ok bool, problem string) {
 	}
 }
 
-// one sends a call whose response has a T under key. check returns an error for a T that
+// one sends a call whose response has a session. check returns an error for a session that
 // is incomplete or was not requested.
-func one[T any](ctx context.Context, c *call, key string, check func(*T) error) (*T, error) {
-	return do(ctx, c, false, func(r io.Reader) (*T, error) {
-		var value *T
-		err := decodeEnvelope(r, key, true, func(d *transport.Decoder) error { return d.Value(&value) })
-		if err == nil && value == nil {
-			err = errors.New("response has null as its " + key)
+func one(ctx context.Context, c *call, check func(*ClientSession) error) (*ClientSession, error) {
+	return do(ctx, c, false, func(r io.Reader) (*ClientSession, error) {
+		var response struct {
+			envelope
+			ClientSession *ClientSession `json:"client_session"`
+		}
+		err := transport.DecodeAll(r, &response)
+		if err == nil {
+			err = response.err()
+		}
+		if err == nil && response.ClientSession == nil {
+			err = errors.New("response has no client_session")
 		}
 		if err == nil {
-			err = check(value)
+			err = check(response.ClientSession)
 		}
-		return value, err
+		return response.ClientSession, err
 	})
 }
 
-// maxListMemory limits the memory of a decoded list in bytes, which can be many times that
-// of its JSON.
-const maxListMemory = 256 << 20
+// maxListStrings limits the memory of a list, which can be many times that of its JSON. It
+// counts the elements of the sessions' slices, and each session as the 20 strings that have
+// the size of its struct: 256 MiB in all.
+const maxListStrings = 16 << 20
 
-var errListTooLarge = fmt.Errorf("response needs more than %d bytes of memory; use All or a filter", maxListMemory)
+var errListTooLarge = errors.New("response needs more than 268435456 bytes of memory; use All or a filter")
 
-// list sends a call whose response has an array of T under key. check returns an error for
-// a T that is incomplete or was not requested.
-func list[T any, P interface {
-	*T
-	size() int
-}](ctx context.Context, c *call, key string, check func(*T) error) ([]T, error) {
-	return do(ctx, c, false, func(r io.Reader) ([]T, error) {
-		values, memory := []T{}, 0
-		err := decodeEnvelope(r, key, true, func(d *transport.Decoder) error {
-			return d.Array(func() error {
-				if len(values) == cap(values) {
-					values = slices.Grow(values, len(values)) // doubles; append grows by less, and so copies more
-				}
-				values = append(values, *new(T))
-				value := &values[len(values)-1]
-				if err := d.Value(value); err != nil {
-					return err
-				}
-				if memory += P(value).size(); memory > maxListMemory {
-					return errListTooLarge
-				}
-				return check(value)
-			})
+// list sends a call whose response has sessions. check returns an error for a session that
+// is incomplete or was not requested.
+func list(ctx context.Context, c *call, check func(*ClientSession) error) ([]ClientSession, error) {
+	return do(ctx, c, false, func(r io.Reader) ([]ClientSession, error) {
+		sessions, strings := []ClientSession{}, 0
+		err := decodeList(r, func(d *transport.Decoder) error {
+			if len(sessions) == cap(sessions) {
+				sessions = slices.Grow(sessions, len(sessions)) // doubles; append grows by less, and so copies more
+			}
+			sessions = append(sessions, ClientSession{})
+			s := &sessions[len(sessions)-1]
+			if err := d.Value(s); err != nil {
+				return err
+			}
+			strings += 20 + len(s.ConnectWebviewIDs) + len(s.ConnectedAccountIDs) + len(s.UserIdentityIDs)
+			if strings > maxListStrings {
+				return errListTooLarge
+			}
+			return check(s)
 		})
 		if err != nil {
 			return nil, err
 		}
-		return values, nil
+		return sessions, nil
 	})
 }
 
-// errStopped stops the decoder after the loop body has ended the loop.
+// errStopped makes the decoder stop after the caller's break.
 var errStopped = errors.New("loop ended")
 
-// each is like list, but yields one T at a time. Every loop sends the call.
-func each[T any](ctx context.Context, c *call, key string, check func(*T) error) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		_, err := do(ctx, c, true, func(r io.Reader) (struct{}, error) {
-			value := new(T)
-			err := decodeEnvelope(r, key, true, func(d *transport.Decoder) error {
-				return d.Array(func() error {
-					*value = *new(T)
-					if err := d.Value(value); err != nil {
-						return err
-					}
-					// What was read before ctx ended is not yielded after it.
-					if err := cmp.Or(check(value), ctx.Err()); err != nil {
-						return err
-					}
-					if !yield(*value, nil) {
-						return errStopped
-					}
-					return nil
-				})
+// each is like list, but yields one session at a time. Each range loop sends the request
+// again.
+func each(ctx context.Context, c *call, check func(*ClientSession) error) iter.Seq2[ClientSession, error] {
+	return func(yield func(ClientSession, error) bool) {
+		c := *c // loops may run concurrently
+		_, err := do(ctx, &c, true, func(r io.Reader) (struct{}, error) {
+			session := new(ClientSession)
+			err := decodeList(r, func(d *transport.Decoder) error {
+				*session = ClientSession{}
+				if err := d.Value(session); err != nil {
+					return err
+				}
+				// Once ctx has ended, yield nothing more.
+				if err := cmp.Or(check(session), ctx.Err()); err != nil {
+					return err
+				}
+				if !yield(*session, nil) {
+					return errStopped
+				}
+				return nil
 			})
 			if err == errStopped { //nolint:errorlint // returned unchanged
 				err = nil
@@ -148,34 +153,48 @@ func each[T any](ctx context.Context, c *call, key string, check func(*T) error)
 			return struct{}{}, err
 		})
 		if err != nil {
-			yield(*new(T), err)
+			yield(ClientSession{}, err)
 		}
 	}
 }
 
-// none sends a call whose response has no content.
-func none(ctx context.Context, c *call) error {
+// none sends a call whose response needs no content. If it has a session, check returns an
+// error for one that was not requested. check is nil for a response that has none.
+//
+// The response must have a session, or "ok": true, as in Seam's schema, or be {}, as in
+// Seam's documentation. An error page from a proxy is neither.
+func none(ctx context.Context, c *call, check func(*ClientSession) error) error {
 	_, err := do(ctx, c, false, func(r io.Reader) (struct{}, error) {
-		return struct{}{}, decodeEnvelope(r, "", false, nil)
-	})
-	return err
-}
-
-// optional sends a call whose response may have a T under key. check returns an error for a
-// T that was not requested.
-func optional[T any](ctx context.Context, c *call, key string, check func(*T) error) error {
-	_, err := do(ctx, c, false, func(r io.Reader) (struct{}, error) {
-		var value *T
-		err := decodeEnvelope(r, key, false, func(d *transport.Decoder) error { return d.Value(&value) })
-		if err == nil && value != nil {
-			err = check(value)
+		var response struct {
+			envelope
+			ClientSession *ClientSession `json:"client_session"`
 		}
-		return struct{}{}, err
+		empty, found := true, false
+		err := transport.DecodeObject(r, func(name string, d *transport.Decoder) error {
+			empty = false
+			if name == "client_session" && check != nil {
+				found = true
+				return d.Value(&response.ClientSession)
+			}
+			return response.decode(name, d)
+		})
+		if err == nil {
+			err = response.status.err()
+		}
+		switch {
+		case err != nil:
+			return struct{}{}, err
+		case response.ClientSession != nil:
+			return struct{}{}, check(response.ClientSession)
+		case !found && !empty && response.OK == missing:
+			return struct{}{}, errors.New("response does not say that the request succeeded")
+		}
+		return struct{}{}, nil
 	})
 	return err
 }
 
-// member is the value of a JSON member, as far as it matters here. It does not retain the
+// member tells whether a JSON value is null, true or something else. It does not retain the
 // value, however large.
 type member int
 
@@ -212,66 +231,75 @@ func (s status) err() error {
 	return nil
 }
 
-// decodeEnvelope reads a 2xx response, which is an object. value reads the member under key.
-// Without that member, the response must be {}, as in Seam's documentation, or have
-// "ok": true, as in Seam's schema. The page of a proxy has neither form.
-func decodeEnvelope(r io.Reader, key string, required bool, value func(*transport.Decoder) error) error {
-	var e struct {
-		status
-		empty, found bool
-		pagination   struct {
-			HasNextPage    bool   `json:"has_next_page"`
-			NextPageCursor member `json:"next_page_cursor"`
-		}
+// envelope is what a response has beside sessions.
+type envelope struct {
+	status
+	Pagination struct {
+		HasNextPage    bool   `json:"has_next_page"`
+		NextPageCursor member `json:"next_page_cursor"`
+	} `json:"pagination"`
+}
+
+// decode decodes the next member of a response if it is of the envelope, and else skips it.
+func (e *envelope) decode(name string, d *transport.Decoder) error {
+	switch name {
+	case "ok":
+		return d.Value(&e.OK)
+	case "error":
+		return d.Value(&e.Error)
+	case "pagination":
+		return d.Value(&e.Pagination)
 	}
-	e.empty = true
+	return d.Skip()
+}
+
+// err returns an error if the response says that it failed or that it is not the whole.
+// Seam's client sessions are not paged. Module api, which follows pages, uses Client.Post,
+// which does not call err of envelope.
+func (e *envelope) err() error {
+	if err := e.status.err(); err != nil {
+		return err
+	}
+	if e.Pagination.HasNextPage || e.Pagination.NextPageCursor != missing {
+		return errors.New("response is one page of several; use Client.Post to request all of them")
+	}
+	return nil
+}
+
+// decodeList reads a response with client_sessions. element reads one of them.
+func decodeList(r io.Reader, element func(*transport.Decoder) error) error {
+	var e envelope
+	found := false
 	err := transport.DecodeObject(r, func(name string, d *transport.Decoder) error {
-		e.empty = false
-		switch {
-		case name == key && value != nil:
-			e.found = true
-			return value(d)
-		case name == "ok":
-			return d.Value(&e.OK)
-		case name == "error":
-			return d.Value(&e.Error)
-		case name == "pagination" && value != nil:
-			return d.Value(&e.pagination)
+		if name == "client_sessions" {
+			found = true
+			return d.Array(func() error { return element(d) })
 		}
-		return d.Skip()
+		return e.decode(name, d)
 	})
 	if err == nil {
 		err = e.err()
 	}
-	switch {
-	case err != nil:
-		return err
-	case e.pagination.HasNextPage || e.pagination.NextPageCursor != missing:
-		return errors.New("response is one page of several; use Client.Post to request all of them")
-	case required && !e.found:
-		return errors.New("response has no " + key)
-	case !e.found && !e.empty && e.OK == missing:
-		return errors.New("response does not say that the request succeeded")
+	if err == nil && !found {
+		err = errors.New("response has no client_sessions")
 	}
-	return nil
+	return err
 }
 
 // do sends the call, and returns what decode returned for a 2xx response. Any other outcome
 // is an error. stream is that of [transport.Request].
 func do[T any](ctx context.Context, c *call, stream bool, decode func(io.Reader) (T, error)) (T, error) {
 	var zero T
-	body, err := c.encode()
-	if err == nil && ctx == nil {
-		err = invalid("the context is nil; use context.Background")
-	}
-	if err != nil {
-		return zero, fmt.Errorf("seam: %s: %w", c.operation, err)
+	c.encode()
+	c.require(ctx != nil, "the context is nil; use context.Background")
+	if c.err != nil {
+		return zero, fmt.Errorf("seam: %s: %w", c.operation, c.err)
 	}
 	value, resp, err := transport.Do(ctx, &transport.Request{
 		Method:     http.MethodPost, // with GET, user identifier keys would be in URLs and so in logs
 		URL:        c.endpoint + c.path,
 		Header:     c.header,
-		Body:       body,
+		Body:       c.body,
 		Retry:      c.retry,
 		MaxRetries: c.maxRetries,
 		Timeout:    c.timeout,
@@ -311,29 +339,32 @@ func do[T any](ctx context.Context, c *call, stream bool, decode func(io.Reader)
 	return zero, apiErr
 }
 
-// encode returns the body of the request, or what is wrong with the call.
-func (c *call) encode() ([]byte, error) {
-	if c.err != nil {
-		return nil, c.err
-	}
-	if problem := paramsProblem("params", reflect.ValueOf(c.params), false, 0); problem != "" {
-		return nil, invalid(redact.Line(c.redact(problem)))
+// encode sets the body of the request, unless it is set, or else err.
+func (c *call) encode() {
+	if c.err != nil || c.body != nil {
+		return
 	}
 	body, err := json.Marshal(c.params)
-	if unsupported, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
-		return nil, invalid("params cannot be encoded: " + unsupported.Error())
+	if problem := paramsProblem("params", reflect.ValueOf(c.params), false, 0); problem != "" {
+		c.body = body // has what redact removes
+		c.err = invalid(redact.Line(c.redact(problem)))
+		return
 	}
+	unsupported, isUnsupported := errors.AsType[*json.UnsupportedTypeError](err)
 	switch {
+	case isUnsupported:
+		c.err = invalid("params cannot be encoded: " + unsupported.Error())
 	case err != nil: // it may quote params
-		return nil, invalid("params cannot be encoded; pass what json.Marshal accepts")
+		c.err = invalid("params cannot be encoded; pass what json.Marshal accepts")
 	case !bytes.HasPrefix(body, []byte("{")):
-		return nil, invalid("params are not a struct or a map; pass one, or nil")
+		c.err = invalid("params are not a struct or a map; pass one, or nil")
 	case !utf8.Valid(body): // from a MarshalJSON method
-		return nil, invalid("params are not valid UTF-8; pass UTF-8")
+		c.err = invalid("params are not valid UTF-8; pass UTF-8")
 	case c.user != "":
-		return setUser(body, c.user)
+		c.body, c.err = setUser(body, c.user)
+	default:
+		c.body = body
 	}
-	return body, nil
 }
 
 // observer returns a func that logs and observes an attempt, or nil if there is neither
@@ -365,7 +396,7 @@ func (c *call) observer() func(context.Context, transport.Attempt) {
 func (c *call) secrets() redact.Secrets {
 	return redact.Secrets{
 		Credentials: []string{c.credential.secret},
-		Identifiers: append(userIdentifierKeys(c.params), c.user, c.userIdentifierKey),
+		Identifiers: append(userIdentifierKeys(c.body), c.user, c.userIdentifierKey),
 	}
 }
 

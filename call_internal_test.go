@@ -5,51 +5,42 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seam-go/seam/internal/transport"
 )
-
-// heavy says that it takes 64 MiB of memory, and takes none.
-type heavy struct{}
-
-func (*heavy) size() int { return 64 << 20 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// TestListMemory tests the limit of a list's memory, which takes long to reach
-// with sessions.
+// TestListMemory tests the limit of a list's memory with sessions that have the most memory
+// for their JSON: many elements without text.
 func TestListMemory(t *testing.T) {
 	t.Parallel()
-	for body, want := range map[string]int{
-		`{"values": [{}, {}, {}, {}]}`:     4,
-		`{"values": [{}, {}, {}, {}, {}]}`: 0,
-	} {
-		cfg := config{endpoint: DefaultEndpoint, timeout: time.Minute, transport: roundTripper(func(*http.Request) (*http.Response, error) {
+	elements := strings.Repeat(`"",`, 1<<18-1) + `""`
+	session := `{"client_session_id": "1", "token": "t", "connect_webview_ids": [` + elements + `],
+		"connected_account_ids": [` + elements + `], "user_identity_ids": [` + elements + `]}`
+	for n, fits := range map[int]bool{21: true, 22: false} {
+		client, err := NewClient(WithAPIKey("seam_test_key"), WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			body := `{"client_sessions": [` + strings.Repeat(session+",", n-1) + session + `]}`
 			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body))}, nil
-		})}
-		call := newCall(func() config { return cfg }, "Test.List", "/test/list", transport.RetryTransient, nil)
-		call.params = struct{}{}
-		values, err := list(t.Context(), call, "values", func(*heavy) error { return nil })
-		assert.Len(t, values, want)
-		if want == 0 {
-			require.ErrorIs(t, err, errListTooLarge)
-			require.EqualError(t, err, "seam: POST /test/list: 200 OK: response needs more than 268435456 bytes of memory; use All or a filter")
-		} else {
+		})}))
+		require.NoError(t, err)
+		list, err := client.ClientSessions.List(t.Context(), ClientSessionListParams{})
+		if fits {
 			require.NoError(t, err)
+			assert.Len(t, list, n)
+		} else {
+			require.ErrorIs(t, err, errListTooLarge)
+			require.EqualError(t, err, "seam: POST /client_sessions/list: 200 OK: response needs more than 268435456 bytes of memory; use All or a filter")
 		}
 	}
 }
 
-// TestClientSessionSize tests that the elements of each field count.
-func TestClientSessionSize(t *testing.T) {
+// TestSessionSize tests the size of a session that the limit of a list's memory assumes.
+func TestSessionSize(t *testing.T) {
 	t.Parallel()
-	session := ClientSession{ConnectWebviewIDs: make([]string, 1), ConnectedAccountIDs: make([]string, 10), UserIdentityIDs: make([]string, 100)}
-	assert.Equal(t, int(unsafe.Sizeof(session)+111*unsafe.Sizeof("")), session.size())
+	assert.LessOrEqual(t, unsafe.Sizeof(ClientSession{}), 20*unsafe.Sizeof(""))
 }

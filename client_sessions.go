@@ -54,7 +54,7 @@ func (s *ClientSessionsService) Create(ctx context.Context, params ClientSession
 	call := s.newCall("ClientSessions.Create", "/client_sessions/create", transport.RetryUnprocessed, opts)
 	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
 	call.params = params
-	return one(ctx, call, "client_session", ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}.check)
+	return one(ctx, call, ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}.check)
 }
 
 // Delete deletes a session. Its token stops working. If there is no such session, the
@@ -65,7 +65,7 @@ func (s *ClientSessionsService) Create(ctx context.Context, params ClientSession
 //
 // See https://docs.seam.co/latest/api/client_sessions/delete.
 func (s *ClientSessionsService) Delete(ctx context.Context, clientSessionID string, opts ...Option) error {
-	return none(ctx, s.newCallByID("ClientSessions.Delete", "/client_sessions/delete", clientSessionID, opts))
+	return none(ctx, s.newCallByID("ClientSessions.Delete", "/client_sessions/delete", clientSessionID, opts), nil)
 }
 
 // ClientSessionGetParams are the params of Get. Set exactly one field. With
@@ -91,7 +91,7 @@ func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGet
 	call.require(params.ClientSessionID != "" || params.UserIdentifierKey != "" || call.credential.kind == clientSessionToken, identifyNoSession)
 	// Seam would return a session that matches either of them.
 	call.require(params.ClientSessionID == "" || params.UserIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")
-	return one(ctx, call, "client_session", ClientSessionListParams{
+	return one(ctx, call, ClientSessionListParams{
 		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,
 	}.check)
 }
@@ -128,7 +128,7 @@ func (s *ClientSessionsService) GetOrCreate(ctx context.Context, params ClientSe
 		call.retry, user = transport.RetryUnprocessed, ClientSessionListParams{UserIdentityID: params.UserIdentityID}
 	}
 	call.require(user != ClientSessionListParams{}, "params identify no user; set UserIdentifierKey or UserIdentityID")
-	return one(ctx, call, "client_session", user.check)
+	return one(ctx, call, user.check)
 }
 
 // ClientSessionGrantAccessParams are the params of GrantAccess. Set ClientSessionID or
@@ -162,7 +162,7 @@ func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSe
 	call.require(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0 ||
 		params.ClientSessionID != "" && params.UserIdentifierKey != "",
 		"params grant nothing; set ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID")
-	return optional(ctx, call, "client_session", ClientSessionListParams{
+	return none(ctx, call, ClientSessionListParams{
 		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,
 	}.checkMatch)
 }
@@ -214,7 +214,7 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 	call := s.newCall("ClientSessions.List", "/client_sessions/list", transport.RetryTransient, opts)
 	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
 	call.params = params
-	return list(ctx, call, "client_sessions", params.check)
+	return list(ctx, call, params.check)
 }
 
 // All returns an iterator over the sessions that [ClientSessionsService.List] returns. It
@@ -233,7 +233,7 @@ func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionLis
 	call := s.newCall("ClientSessions.All", "/client_sessions/list", transport.RetryTransient, opts)
 	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
 	call.params = params
-	return each(ctx, call, "client_sessions", params.check)
+	return each(ctx, call, params.check)
 }
 
 // Revoke revokes a session. Its token stops working. If there is no such session, the
@@ -244,7 +244,7 @@ func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionLis
 //
 // See https://docs.seam.co/latest/api/client_sessions/revoke.
 func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID string, opts ...Option) error {
-	return none(ctx, s.newCallByID("ClientSessions.Revoke", "/client_sessions/revoke", clientSessionID, opts))
+	return none(ctx, s.newCallByID("ClientSessions.Revoke", "/client_sessions/revoke", clientSessionID, opts), nil)
 }
 
 // RevokeAll revokes the sessions that match params, for example to sign a user out
@@ -267,7 +267,7 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 	call.params = params
 	call.require(params != ClientSessionListParams{}, "params are empty; set at least one field")
 	call.require(call.response == nil, "RevokeAll sends several requests, which WithResponse cannot hold; omit it")
-	sessions, err := list(ctx, call, "client_sessions", params.checkMatch) // a session without a token can be revoked
+	sessions, err := list(ctx, call, params.checkMatch) // a session without a token can be revoked
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +320,7 @@ func (c *call) revoke(ctx context.Context, session ClientSession) error {
 		userIdentifierKey: session.UserIdentifierKey,
 	}
 	call.user = "" // the endpoint does not take it
-	err := none(ctx, call)
+	err := none(ctx, call, nil)
 	// A 404 of a proxy does not mean that the session is gone.
 	if apiErr, ok := errors.AsType[*APIError](err); ok && apiErr.Is(ErrNotFound) && apiErr.Type == "client_session_not_found" {
 		return nil

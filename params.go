@@ -12,7 +12,8 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// paramsProblem returns what is wrong with v, called name, or the empty string. It rejects
+// paramsProblem returns what is wrong with v, or the empty string. The message refers to v
+// as name. It rejects
 // blank strings, which Seam may ignore. It also rejects invalid UTF-8: encoding/json
 // replaces it, which could make the keys of two users equal. Blank strings in a map and
 // behind a pointer are allowed, since they were set on purpose.
@@ -80,17 +81,13 @@ func paramsProblem(name string, v reflect.Value, blankAllowed bool, depth int) s
 	return ""
 }
 
-// userIdentifierKeys returns all strings, numbers and names under user_identifier_key in
-// params, at any depth. It returns none if params cannot be encoded.
-func userIdentifierKeys(params any) []string {
-	body, err := json.Marshal(params)
-	if err != nil {
-		return nil
-	}
+// userIdentifierKeys returns all strings, numbers and object keys under user_identifier_key
+// in body, the JSON of params, at any depth. It returns none if body is empty.
+func userIdentifierKeys(body []byte) []string {
 	var tree any
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
-	_ = dec.Decode(&tree) // cannot fail: Marshal wrote body
+	_ = dec.Decode(&tree) // cannot fail unless body is empty: Marshal wrote it
 	var keys []string
 	var walk func(node any, inKey bool)
 	walk = func(node any, inKey bool) {

@@ -232,11 +232,14 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 	}
 	call.require(!strings.Contains(path, "?"), "the path has a query; pass it as params")
 	call.require(endpointPath.MatchString(path), "the path is not that of an endpoint; use one such as /devices/list")
-	for _, key := range userIdentifierKeys(params) {
-		call.require(strings.TrimSpace(key) != "", "user_identifier_key is blank; set it or omit it")
+	call.encode()
+	for _, key := range userIdentifierKeys(call.body) {
+		if strings.TrimSpace(key) == "" {
+			call.err = errBlankUser
+		}
 	}
 	if result == nil {
-		return none(ctx, call)
+		return none(ctx, call, nil)
 	}
 	pointer := reflect.ValueOf(result)
 	call.require(pointer.Kind() == reflect.Pointer && !pointer.IsNil(), "result is a nil pointer or not a pointer; pass a pointer, or nil to discard the response")

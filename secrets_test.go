@@ -206,7 +206,7 @@ func TestResponsesAreNotQuoted(t *testing.T) {
 		`{"client_session_id": "1", "created_at": "seam_cst_secret"}`:            "malformed time",
 		`{"client_session_id": "1", "device_count": "seam_cst_secret"}`:          "value of the wrong type, expected an integer",
 		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"}`:   "value of the wrong type, expected an array",
-		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"`:    "value of the wrong type, expected an array",
+		`{"client_session_id": "1", "connect_webview_ids": "seam_cst_secret"`:    "unexpected EOF",
 		`{"client_session_id": "1", "connect_webview_ids": ["seam_cst_secret}}}`: "unexpected EOF",
 	} {
 		_, err := serve(t, respond(http.StatusOK, `{"client_session": `+body+`}`), seam.WithMaxRetries(0)).ClientSessions.

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/seam-go/seam/internal/redact"
 )
@@ -54,12 +53,6 @@ func (s *ClientSession) complete() error {
 		return errors.New("response has a client session without a token")
 	}
 	return nil
-}
-
-// size returns the size of s in memory in bytes, without the bytes of its strings.
-func (s *ClientSession) size() int {
-	elements := len(s.ConnectWebviewIDs) + len(s.ConnectedAccountIDs) + len(s.UserIdentityIDs)
-	return int(unsafe.Sizeof(*s)) + elements*int(unsafe.Sizeof(""))
 }
 
 // redacted returns s as it is formatted.

@@ -1,6 +1,11 @@
 package seam
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
+
+var errBlankUser = invalid("user_identifier_key is blank; set it or omit it")
 
 // takesUser has the paths of the endpoints whose params have a user_identifier_key.
 var takesUser = map[string]bool{
@@ -30,7 +35,11 @@ func setUser(body []byte, user string) ([]byte, error) {
 	}
 	var have string
 	if sent, ok := params["user_identifier_key"]; ok {
-		if err := json.Unmarshal(sent, &have); err != nil || have != "" && have != user {
+		err := json.Unmarshal(sent, &have)
+		if err == nil && string(sent) != "null" && strings.TrimSpace(have) == "" {
+			return nil, errBlankUser
+		}
+		if err != nil || have != "" && have != user {
 			return nil, invalid("params have another user_identifier_key than WithUser; set only one of them")
 		}
 	}

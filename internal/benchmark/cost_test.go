@@ -31,7 +31,7 @@ func TestCost(t *testing.T) {
 		_, err := sessionsOne.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: key})
 		require.NoError(t, err)
 	})
-	assert.LessOrEqual(t, allocs, floorAllocs, "allocations of a Get")
+	assert.LessOrEqual(t, allocs, min(60, floorAllocs), "allocations of a Get")
 
 	floorBytes := allocated(func() {
 		_, err := floorMany.list(t.Context())
