@@ -1,7 +1,7 @@
 # The tasks of this project. `make help` lists them.
 
 # Every module but the root, and those of them that are released with it, under its version.
-NESTED := api examples/otel examples/webapp/browser internal/drift sessioncache/redisstore
+NESTED := api examples/otel examples/webapp/browser sessioncache/redisstore
 RELEASED := $(filter-out examples/% internal/%,$(NESTED))
 
 help: ## list the targets
@@ -81,17 +81,16 @@ live: ## run the conformance suite against Seam, in the sandbox workspace of SEA
 	@test -n "$$SEAM_TEST_API_KEY" || { echo "make live needs SEAM_TEST_API_KEY: an API key of a sandbox workspace."; exit 1; }
 	go test -count=1 -v -run '^TestLive$$' ./internal/conformance -live
 
-DRIFT := .tools/drift
-SCHEMA := testdata/client_sessions.openapi.json
+schema: ## pin the newest schema of Seam and generate package api from it; SCHEMA_VERSION=<version of @seamapi/types>
+	@mkdir -p .tools
+	node api/internal/gen/fetch.mjs $${SCHEMA_VERSION:-latest} .tools/openapi.json testdata/client_sessions.openapi.json
+	go -C api run ./internal/gen -pin ../.tools/openapi.json
 
-drift: $(DRIFT) ## the changes in Seam's published schema of client sessions; DRIFT_VERSION=<version of @seamapi/types>, by default the newest
-	$(DRIFT) $(SCHEMA) $(DRIFT_VERSION)
-
-drift-accept: $(DRIFT) ## copy that schema to testdata
-	$(DRIFT) -accept $(SCHEMA) $(DRIFT_VERSION)
-
-$(DRIFT): $(wildcard internal/drift/*.go internal/drift/go.*)
-	go -C internal/drift build -o $(CURDIR)/$(DRIFT) .
+schema-check: ## vet and test what make schema has changed, and list the changes to the public API of package api
+	go -C api vet ./... && go -C api test ./... && go test . ./seamtest
+	@old=$$(mktemp -d) && trap 'rm -rf "$$old"' EXIT && git archive HEAD | tar -x -C "$$old" && \
+	(cd "$$old/api" && $(APIDIFF) -w "$$old/api.export" github.com/seam-go/seam/api) && \
+	(cd api && $(APIDIFF) "$$old/api.export" github.com/seam-go/seam/api)
 
 APIDIFF := go run golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
 
@@ -145,7 +144,7 @@ fuzz: ## run each fuzz target for FUZZ_TIME=1m
 		done; \
 	done
 
-api: ## generate package api from its pinned schema and overlay
+api: ## generate package api from its pinned schema and overlay; a test fails if the files differ
 	go -C api run ./internal/gen
 
 GREMLINS := go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
@@ -176,5 +175,5 @@ lint: ## formatting, go vet and golangci-lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	for module in . $(NESTED); do (cd $$module && go vet ./... && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
-.PHONY: help check readme test modules newest cross coverage chaos nested bench fake record live drift drift-accept api apidiff version \
+.PHONY: help check readme test modules newest cross coverage chaos nested bench fake record live schema schema-check api apidiff version \
 	release-check changelog rehearsal fuzz mutants vuln workflows notes lint

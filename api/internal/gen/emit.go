@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -111,21 +112,22 @@ func (w *writer) printf(format string, args ...any) { _, _ = fmt.Fprintf(w, form
 
 // imports returns the import declaration for the packages that the body uses.
 func (w *writer) imports() string {
-	var std, own []string
-	for _, name := range []string{"context", "fmt", "iter", "log/slog", "time"} {
-		if regexp.MustCompile(`(?m)^[^/\n]*\b` + path.Base(name) + `\.`).MatchString(w.String()) {
-			std = append(std, fmt.Sprintf("%q", name))
+	code := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(w.String(), "")
+	groups := [2][]string{}
+	for i, names := range [][]string{
+		{"context", "fmt", "iter", "log/slog", "time"},
+		{"github.com/seam-go/seam", "github.com/seam-go/seam/internal/redact"},
+	} {
+		for _, name := range names {
+			if strings.Contains(code, path.Base(name)+".") {
+				groups[i] = append(groups[i], strconv.Quote(name))
+			}
 		}
 	}
-	for _, name := range []string{"github.com/seam-go/seam", "github.com/seam-go/seam/internal/redact"} {
-		if regexp.MustCompile(`(?m)^[^/\n]*\b` + path.Base(name) + `\.`).MatchString(w.String()) {
-			own = append(own, fmt.Sprintf("%q", name))
-		}
-	}
-	if len(std)+len(own) == 0 {
+	if len(groups[0])+len(groups[1]) == 0 {
 		return ""
 	}
-	return "import (\n" + strings.Join(std, "\n") + "\n\n" + strings.Join(own, "\n") + "\n)\n\n"
+	return "import (\n" + strings.Join(groups[0], "\n") + "\n\n" + strings.Join(groups[1], "\n") + "\n)\n\n"
 }
 
 // comment writes a doc comment. Paragraphs are separated by an empty line.

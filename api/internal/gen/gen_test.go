@@ -146,6 +146,8 @@ func TestPin(t *testing.T) {
 	assert.True(t, op.Deprecated)
 	assert.Equal(t, map[string]*node{"a": {Type: "string", Deprecated: true}, "c": {Type: "string"}}, op.Request.Properties)
 	assert.Equal(t, map[string]*node{"b": {Type: "string"}}, op.Removed)
+	assert.Equal(t, []string{"from 1 to 2", "changed /locks/open"}, second.changes(first))
+	assert.Equal(t, []string{"from 2 to 2"}, second.changes(second))
 
 	third, err := pin(document(map[string]any{"c": text}, nil), "3", second)
 	require.NoError(t, err)
@@ -154,4 +156,6 @@ func TestPin(t *testing.T) {
 	fourth, err := pin(document(map[string]any{"c": text}, map[string]any{"x-undocumented": "words"}), "4", third)
 	require.NoError(t, err)
 	assert.Empty(t, fourth.Operations)
+	assert.Equal(t, []string{"from 3 to 4", "removed /locks/open"}, fourth.changes(third))
+	assert.Equal(t, []string{"from 4 to 3", "added /locks/open"}, third.changes(fourth))
 }

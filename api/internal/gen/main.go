@@ -1,8 +1,8 @@
 // Command gen writes the generated files of package api, from the pinned schema and the
 // overlay beside it. Run it in the folder of the package:
 //
-//	go run ./internal/gen                       # what make api does
-//	go run ./internal/gen -pin openapi.json -version 1.977.0 # first pins another version of Seam's document
+//	go run ./internal/gen                    # what make api does
+//	go run ./internal/gen -pin openapi.json  # first pins another version of Seam's document
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,23 +22,22 @@ const (
 )
 
 func main() {
-	document := flag.String("pin", "", "OpenAPI document to pin before generating")
-	version := flag.String("version", "", "its version")
+	document := flag.String("pin", "", "a file of fetch.mjs to pin before generating; the changes are printed")
 	flag.Parse()
-	if err := run(*document, *version); err != nil {
+	if err := run(*document, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func run(document, version string) error {
+func run(document string, out io.Writer) error {
 	pinned, err := readSchema(schemaFile)
 	if document != "" {
 		if errors.Is(err, fs.ErrNotExist) {
 			pinned, err = &schema{}, nil
 		}
 		if err == nil {
-			pinned, err = repin(document, version, pinned)
+			pinned, err = repin(document, pinned, out)
 		}
 	}
 	if err != nil {
@@ -58,19 +58,27 @@ func run(document, version string) error {
 	return replace(".", files)
 }
 
-// repin pins a document and writes it.
-func repin(document, version string, old *schema) (*schema, error) {
-	text, err := os.ReadFile(document)
+// repin pins a document, writes it and prints what has changed.
+func repin(file string, old *schema, out io.Writer) (*schema, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	var decoded map[string]any
-	if err := json.Unmarshal(text, &decoded); err != nil {
+	var fetched struct {
+		Version  string         `json:"version"`
+		Document map[string]any `json:"document"`
+	}
+	if err := json.Unmarshal(text, &fetched); err != nil {
 		return nil, err
 	}
-	pinned, err := pin(decoded, version, old)
+	pinned, err := pin(fetched.Document, fetched.Version, old)
 	if err != nil {
 		return nil, err
+	}
+	for _, change := range pinned.changes(old) {
+		if _, err := fmt.Fprintln(out, change); err != nil {
+			return nil, err
+		}
 	}
 	return pinned, pinned.write(schemaFile)
 }

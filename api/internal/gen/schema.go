@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -92,6 +93,37 @@ func readSchema(file string) (*schema, error) {
 	}
 	var s schema
 	return &s, json.Unmarshal(text, &s)
+}
+
+// changes returns what s has that old has not, and the reverse, a line each.
+func (s *schema) changes(old *schema) []string {
+	var lines []string
+	compare := func(name string, was, is any) {
+		switch {
+		case reflect.ValueOf(was).IsNil():
+			lines = append(lines, "added "+name)
+		case reflect.ValueOf(is).IsNil():
+			lines = append(lines, "removed "+name)
+		case !reflect.DeepEqual(was, is):
+			lines = append(lines, "changed "+name)
+		}
+	}
+	for name := range union(old.Operations, s.Operations) {
+		compare(name, old.Operations[name], s.Operations[name])
+	}
+	for name := range union(old.Schemas, s.Schemas) {
+		compare("schema "+name, old.Schemas[name], s.Schemas[name])
+	}
+	slices.Sort(lines)
+	return append([]string{"from " + old.Version + " to " + s.Version}, lines...)
+}
+
+// union returns a map with the keys of both.
+func union[V any](a, b map[string]V) map[string]V {
+	both := map[string]V{}
+	maps.Copy(both, a)
+	maps.Copy(both, b)
+	return both
 }
 
 // write writes the pinned schema.
