@@ -49,10 +49,12 @@ var deviceTypes = [][]string{
 	{"ios_phone", "android_phone"},
 }
 
-// AddDevice adds a lock to a connected account of the first workspace and returns its
-// device ID. connectedAccountID may be any string. Client sessions with access to the
-// account can list the lock. Their DeviceCount includes it.
-func (s *Server) AddDevice(connectedAccountID string) string {
+// AddDevice adds a lock, which is locked, to a connected account and returns its device
+// ID. connectedAccountID may be any string. A client session can access the lock, and its
+// DeviceCount includes it, if the session has access to the account, or to a Connect
+// Webview that [Workspace.CompleteWebview] connected the account with.
+func (w Workspace) AddDevice(connectedAccountID string) string {
+	s := w.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.devices) + 1
@@ -71,7 +73,7 @@ func (s *Server) AddDevice(connectedAccountID string) string {
 			Locked:       true,
 		},
 		ConnectedAccountID:          connectedAccountID,
-		WorkspaceID:                 s.WorkspaceID,
+		WorkspaceID:                 w.WorkspaceID,
 		CreatedAt:                   timestamp(s.now()),
 		IsManaged:                   true,
 		Errors:                      []struct{}{},
@@ -87,23 +89,63 @@ func (s *Server) AddDevice(connectedAccountID string) string {
 }
 
 // canAccess reports whether the session has access to the device.
-func (s *session) canAccess(d *device) bool {
-	return s.WorkspaceID == d.WorkspaceID && slices.Contains(s.ConnectedAccountIDs, d.ConnectedAccountID)
+func (s *Server) canAccess(session *session, d *device) bool {
+	return session.WorkspaceID == d.WorkspaceID && (slices.Contains(session.ConnectedAccountIDs, d.ConnectedAccountID) ||
+		slices.ContainsFunc(s.webviews, func(webview *connectWebview) bool {
+			return webview.ConnectedAccountID != nil && *webview.ConnectedAccountID == d.ConnectedAccountID &&
+				slices.Contains(session.ConnectWebviewIDs, webview.ConnectWebviewID)
+		}))
+}
+
+// callerCanAccess reports whether the sender of a request has access to the device.
+func (s *Server) callerCanAccess(who caller, d *device) bool {
+	return d.WorkspaceID == who.workspaceID && (who.session == nil || s.canAccess(who.session, d))
+}
+
+var errNoDevice = &refusal{status: http.StatusNotFound, Type: "device_not_found", Message: "Device not found"}
+
+// findDevice returns the device in the params.
+func (s *Server) findDevice(c call) (*device, error) {
+	for _, d := range s.devices {
+		if s.callerCanAccess(c.caller, d) && (c.params.has("device_id", "name")) &&
+			c.params.allows("device_id", d.DeviceID) && c.params.allows("name", d.Properties.Name) {
+			return d, nil
+		}
+	}
+	return nil, errNoDevice
+}
+
+func (s *Server) getDevice(c call) (any, error) {
+	found, err := s.findDevice(c)
+	if err != nil {
+		return nil, err
+	}
+	view := *found
+	return map[string]any{"device": view, "ok": true}, nil
+}
+
+func (s *Server) getLock(c call) (any, error) {
+	found, err := s.findDevice(c)
+	if err != nil {
+		return nil, err
+	}
+	view := *found
+	return map[string]any{"lock": view, "device": view, "ok": true}, nil
 }
 
 // canUserAccess reports whether a session of the user in the params, if there is one, has
 // access to the device.
 func (s *Server) canUserAccess(c call, d *device) bool {
 	key := c.params.text("user_identifier_key")
-	return key == "" || len(s.find(c.caller, func(session *session) bool { return session.hasKey(key) && session.canAccess(d) })) > 0
+	return key == "" || len(s.find(c.caller, func(session *session) bool { return session.hasKey(key) && s.canAccess(session, d) })) > 0
 }
 
 // listDevices lists the devices of the caller's workspace. With a client session
 // token, it lists the devices that the session can access.
 func (s *Server) listDevices(c call) (any, error) {
-	found := []*device{}
+	found := []device{} // copies: the response is encoded without holding mu
 	for _, d := range s.devices {
-		if d.WorkspaceID == c.workspaceID && (c.session == nil || c.session.canAccess(d)) &&
+		if s.callerCanAccess(c.caller, d) &&
 			c.params.allows("device_ids", d.DeviceID) &&
 			c.params.allows("connected_account_id", d.ConnectedAccountID) &&
 			c.params.allows("connected_account_ids", d.ConnectedAccountID) &&
@@ -111,7 +153,7 @@ func (s *Server) listDevices(c call) (any, error) {
 			c.params.allows("device_types", d.DeviceType) &&
 			c.params.allows("manufacturer", d.Properties.Manufacturer) &&
 			s.canUserAccess(c, d) {
-			found = append(found, d)
+			found = append(found, *d)
 		}
 	}
 	query := c.params.query()
@@ -124,7 +166,7 @@ func (s *Server) listDevices(c call) (any, error) {
 				Message: "When using next_page_cursor, the request must send parameters identical to the initial request.",
 			}
 		}
-		first = max(0, slices.IndexFunc(found, func(d *device) bool { return d.DeviceID == at.DeviceID }))
+		first = max(0, slices.IndexFunc(found, func(d device) bool { return d.DeviceID == at.DeviceID }))
 	}
 	limit, ok := c.params["limit"].(int)
 	if !ok {

@@ -121,6 +121,36 @@ var endpoints = map[string]endpoint{
 		fields:      []field{{name: "connect_webview_id", kind: text, required: true}},
 		do:          (*Server).getWebview,
 	},
+	"/locks/unlock_door": {
+		methods:     []string{http.MethodPost},
+		credentials: withKeyOrToken,
+		fields:      []field{{name: "device_id", kind: text, required: true}, {name: "sync", kind: flag}},
+		do:          (*Server).unlockDoor,
+	},
+	"/locks/lock_door": {
+		methods:     []string{http.MethodPost},
+		credentials: withKeyOrToken,
+		fields:      []field{{name: "device_id", kind: text, required: true}, {name: "sync", kind: flag}},
+		do:          (*Server).lockDoor,
+	},
+	"/action_attempts/get": {
+		methods:     []string{http.MethodGet, http.MethodPost},
+		credentials: withKeyOrToken,
+		fields:      []field{{name: "action_attempt_id", kind: text, required: true}},
+		do:          (*Server).getActionAttempt,
+	},
+	"/devices/get": {
+		methods:     []string{http.MethodGet, http.MethodPost},
+		credentials: withKeyOrToken,
+		fields:      []field{{name: "device_id", kind: text}, {name: "name", kind: text}},
+		do:          (*Server).getDevice,
+	},
+	"/locks/get": {
+		methods:     []string{http.MethodGet, http.MethodPost},
+		credentials: withKeyOrToken,
+		fields:      []field{{name: "device_id", kind: text}, {name: "name", kind: text}},
+		do:          (*Server).getLock,
+	},
 	"/devices/list": {
 		methods:     []string{http.MethodGet, http.MethodPost},
 		credentials: withKeyOrToken,
@@ -210,6 +240,7 @@ func (s *Server) handle(r *http.Request, body []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle()
 	who, err := s.authenticate(r.Header, endpoint.credentials)
 	if err != nil {
 		return nil, err

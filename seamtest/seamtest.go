@@ -7,12 +7,14 @@
 //		…
 //	}
 //
-// A [Server] implements the endpoints for client sessions. It also implements
-// /connect_webviews/create, /connect_webviews/get and /devices/list. Browsers and Seam's
-// SDKs for other languages can use it too.
+// A [Server] simulates the endpoints for client sessions and what a backend with client
+// sessions uses besides: a user's Connect Webview is completed by
+// [Workspace.CompleteWebview], the devices of the connected account are listed and
+// gotten, and a lock is unlocked through an action attempt, whose [Outcome] the test
+// sets. Browsers and Seam's SDKs for other languages can use the server too.
 //
-// [Server.Fail] makes requests fail. [Server.AddWebhook] delivers webhooks for deleted
-// sessions. [SignWebhook] signs an event of any type.
+// [Server.Fail] makes requests fail. [Workspace.AddWebhook] delivers the events of a
+// workspace. [SignWebhook] signs an event of any type.
 //
 // # Time
 //
@@ -28,7 +30,7 @@
 //
 // A server that is started in a bubble does not use the network. Only clients from
 // [Server.Client] in the same bubble can connect to it. Receive webhooks with
-// [Server.AddWebhookHandler]. Sessions expire on the bubble's clock, for example during
+// [Workspace.AddWebhookHandler]. Sessions expire on the bubble's clock, for example during
 // time.Sleep. Outside a bubble, use [Server.Advance] to expire sessions.
 //
 // # Behavior
@@ -63,14 +65,17 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Workspace holds the credentials for a workspace of a [Server]. A workspace cannot
-// access the sessions, Connect Webviews and devices of another workspace.
+// Workspace is a workspace of a [Server], with its credentials. A workspace cannot
+// access the sessions, Connect Webviews and devices of another workspace. A Workspace
+// that no Server made has no methods: they panic.
 type Workspace struct {
 	WorkspaceID         string // ID of the workspace
 	APIKey              string // has full access to the workspace
 	PublishableKey      string // can only create sessions that have access to nothing
 	PersonalAccessToken string // like APIKey; requires WorkspaceID
-	WebhookSecret       string // signs webhooks, which only the first workspace sends
+	WebhookSecret       string // signs webhooks
+
+	server *Server
 }
 
 // Server is a fake Seam server. Its methods are safe for concurrent use.
@@ -78,7 +83,7 @@ type Server struct {
 	// URL is the base URL of the server, on loopback, for [seam.WithEndpoint],
 	// browsers and other processes. It is unusable in a testing/synctest bubble.
 	URL       string
-	Workspace // the first workspace; NewWorkspace adds others
+	Workspace // the first workspace, whose methods the server has; NewWorkspace adds others
 
 	http    *loopback.Server
 	running sync.WaitGroup // deliveries
@@ -89,6 +94,8 @@ type Server struct {
 	created    int // number of sessions created so far
 	webviews   []*connectWebview
 	devices    []*device
+	attempts   []*actionAttempt
+	outcomes   []Outcome     // the newest last
 	ahead      time.Duration // of time.Now
 	requests   []Request
 	faults     []*Fault
@@ -136,18 +143,17 @@ func NewServer(tb TB) *Server {
 	return s
 }
 
-// Client returns a client of the server. It authenticates with the server's APIKey,
-// unless opts set a credential. Client calls tb.Fatalf if [seam.NewClient] returns an
+// Client returns a client of the workspace. It authenticates with its APIKey, unless opts set a credential. Client calls tb.Fatalf if [seam.NewClient] returns an
 // error.
 //
 // In a testing/synctest bubble, do not use [seam.WithHTTPClient]: it would bypass the
 // in-memory connection.
-func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
+func (w Workspace) Client(tb TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	client, err := seam.NewClient(append([]seam.Option{
-		seam.WithEndpoint(s.http.Endpoint),
-		seam.WithHTTPClient(s.http.Client),
-		seam.WithAPIKey(s.APIKey),
+		seam.WithEndpoint(w.server.http.Endpoint),
+		seam.WithHTTPClient(w.server.http.Client),
+		seam.WithAPIKey(w.APIKey),
 	}, opts...)...)
 	if err != nil {
 		tb.Fatalf("seamtest: %v", err)
@@ -156,12 +162,14 @@ func (s *Server) Client(tb TB, opts ...seam.Option) *seam.Client {
 }
 
 // Close stops the server, cancels pending deliveries and waits for its goroutines.
-// It cancels the requests to handlers of [Server.AddWebhookHandler] and waits for
+// It cancels the requests to handlers of [Workspace.AddWebhookHandler] and waits for
 // them too. Close may be called more than once. A server that was started in a
 // testing/synctest bubble must be closed in that bubble.
 func (s *Server) Close() {
 	s.http.Close()
+	s.mu.Lock() // an action may be about to end
 	s.close()
+	s.mu.Unlock()
 	s.running.Wait()
 	s.mu.Lock()
 	webhooks := s.webhooks
@@ -185,18 +193,26 @@ func (s *Server) NewWorkspace() Workspace {
 		PublishableKey:      fmt.Sprintf("seam_pk%d_%s", n, scramble("publishable", n)),
 		PersonalAccessToken: fmt.Sprintf("seam_at%d_%s", n, scramble("personal", n)),
 		WebhookSecret:       "whsec_" + scramble("webhook", n), // hexadecimal is base64 as well, here of 24 bytes
+		server:              s,
 	}
 	s.workspaces = append(s.workspaces, workspace)
 	return workspace
 }
 
+// workspace returns the workspace with an ID that is known to exist.
+func (s *Server) workspace(id string) Workspace {
+	i := slices.IndexFunc(s.workspaces, func(w Workspace) bool { return w.WorkspaceID == id })
+	return s.workspaces[i]
+}
+
 // Advance moves the server's clock forward by d, or back if d is negative. After
 // Advance(2*time.Hour), a session that was created to expire in one hour has
-// expired. [time.Now] is not affected.
+// expired, and an action that was pending for one hour has ended. [time.Now] is not affected.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ahead += d
+	s.settle()
 }
 
 // Request is a request that the server received.

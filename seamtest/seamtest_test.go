@@ -164,7 +164,7 @@ func TestMethodsOfTheSchema(t *testing.T) {
 		}
 	}
 	srv := seamtest.NewServer(t)
-	status, answer := send(t, srv, "POST", "/devices/get", "{}", key(srv))
+	status, answer := send(t, srv, "POST", "/acs/users/get", "{}", key(srv))
 	assert.Equal(t, 404, status)
 	assert.Equal(t, "not_found", answer.Error.Type)
 }

@@ -329,7 +329,7 @@ func (s *Server) delete(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.sendDeleted(s.sessions[i])
+	s.send(s.workspace(c.workspaceID), "client_session.deleted", map[string]any{"client_session_id": s.sessions[i].ClientSessionID})
 	s.sessions = slices.Delete(s.sessions, i, i+1)
 	return map[string]any{"ok": true}, nil
 }
@@ -351,7 +351,7 @@ func (s *Server) index(c call) (int, error) {
 func (s *Server) view(of *session) *session {
 	view := *of
 	for _, d := range s.devices {
-		if of.canAccess(d) {
+		if s.canAccess(of, d) {
 			view.DeviceCount++
 		}
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	deliveryAttempts = 8                // as many as Seam makes for each event
+	deliveryAttempts = 8                // for each event
 	deliveryTimeout  = 15 * time.Second // for each attempt
 )
 
@@ -47,9 +47,10 @@ func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Heade
 
 // hook is a receiver of webhooks.
 type hook struct {
-	url    string
-	client http.Client
-	close  func()
+	workspaceID string
+	url         string
+	client      http.Client
+	close       func()
 }
 
 // message is an event to be delivered to a receiver.
@@ -70,32 +71,31 @@ type Delivery struct {
 	Err        error // why no response was received, or nil
 }
 
-// AddWebhook registers a webhook at address, an http URL, for the events of the first
-// workspace. The only type of event is client_session.deleted. Events are signed with
+// AddWebhook registers a webhook at address, an http URL, for the events of the
+// workspace. [Workspace.SendEvent] lists them. They are signed with
 // [Workspace.WebhookSecret] and the time of [time.Now], which [Server.Advance] does
 // not affect.
 //
 // Delivery is asynchronous. Events are delivered one at a time, so a slow receiver
 // also delays the other webhooks. The server makes up to eight attempts to deliver an
-// event, until it receives a 2xx response. Each attempt may take 15 seconds. The
-// server retries at once, while Seam waits for seconds to hours. Redirects are not
-// followed.
+// event, at once after each other, until it receives a 2xx response. Each attempt may
+// take 15 seconds. Redirects are not followed.
 //
 // AddWebhook panics if address is not an http URL with a host. It also panics in a
 // testing/synctest bubble, which has no network: use AddWebhookHandler there.
-func (s *Server) AddWebhook(address string) {
-	if s.http.InMemory {
+func (w Workspace) AddWebhook(address string) {
+	if w.server.http.InMemory {
 		panic("seamtest: AddWebhook: a testing/synctest bubble has no network; use AddWebhookHandler")
 	}
-	s.addWebhook(hook{url: address, close: func() {}})
+	w.server.addWebhook(hook{w.WorkspaceID, address, http.Client{}, func() {}})
 }
 
-// AddWebhookHandler is like [Server.AddWebhook], but sends the requests to handler in
+// AddWebhookHandler is like [Workspace.AddWebhook], but sends the requests to handler in
 // memory. Requests use the host and path of address, such as
 // http://localhost/webhooks. AddWebhookHandler also works in testing/synctest bubbles.
-func (s *Server) AddWebhookHandler(address string, handler http.Handler) {
+func (w Workspace) AddWebhookHandler(address string, handler http.Handler) {
 	receiver := loopback.StartInMemory(&http.Server{Handler: handler})
-	s.addWebhook(hook{address, *receiver.Client, receiver.Close})
+	w.server.addWebhook(hook{w.WorkspaceID, address, *receiver.Client, receiver.Close})
 }
 
 func (s *Server) addWebhook(h hook) {
@@ -126,31 +126,47 @@ func (s *Server) Deliveries() []Delivery {
 	return slices.Clone(s.deliveries)
 }
 
-// sendDeleted queues the event for a deleted session. The caller must hold mu.
-func (s *Server) sendDeleted(deleted *session) {
-	if deleted.WorkspaceID != s.WorkspaceID {
-		return
-	}
+// SendEvent sends an event to the workspace's webhooks and returns its event_id. fields
+// has what the event has besides event_id, event_type, workspace_id, created_at and
+// occurred_at. SendEvent panics if fields cannot be encoded as JSON.
+//
+// The server itself sends client_session.deleted, connected_account.connected,
+// connect_webview.login_succeeded, lock.locked, lock.unlocked, and
+// action_attempt.lock_door and action_attempt.unlock_door with .succeeded and .failed.
+func (w Workspace) SendEvent(eventType string, fields map[string]any) string {
+	w.server.mu.Lock()
+	defer w.server.mu.Unlock()
+	return w.server.send(w, eventType, fields)
+}
+
+// send is SendEvent for callers that hold mu.
+func (s *Server) send(w Workspace, eventType string, fields map[string]any) string {
 	s.events++
 	now := timestamp(s.now())
-	body, err := json.Marshal(map[string]string{
-		"event_id":          fmt.Sprintf("00000000-0000-4000-9000-%012d", s.events),
-		"event_type":        "client_session.deleted",
-		"workspace_id":      deleted.WorkspaceID,
-		"created_at":        now,
-		"occurred_at":       now,
-		"client_session_id": deleted.ClientSessionID,
-	})
+	event := map[string]any{
+		"event_id":     fmt.Sprintf("00000000-0000-4000-9000-%012d", s.events),
+		"event_type":   eventType,
+		"workspace_id": w.WorkspaceID,
+		"created_at":   now,
+		"occurred_at":  now,
+	}
+	for name, value := range fields {
+		event[name] = value
+	}
+	body, err := json.Marshal(event)
 	if err != nil {
-		panic(err) // strings can be encoded
+		panic(fmt.Sprintf("seamtest: SendEvent: %v", err))
 	}
 	for _, h := range s.webhooks {
-		s.messages = append(s.messages, message{h, s.WebhookSecret, fmt.Sprintf("msg_%d", s.events), body})
+		if h.workspaceID == w.WorkspaceID {
+			s.messages = append(s.messages, message{h, w.WebhookSecret, fmt.Sprintf("msg_%d", s.events), body})
+		}
 	}
-	if !s.delivering {
+	if !s.delivering && s.closing.Err() == nil {
 		s.delivering = true
 		s.running.Go(s.deliver)
 	}
+	return event["event_id"].(string)
 }
 
 // deliver delivers the queued messages until there are none or the server is closed.

@@ -24,6 +24,7 @@ type connectWebview struct {
 	CustomRedirectFailureURL      *string           `json:"custom_redirect_failure_url"`
 	CustomRedirectURL             *string           `json:"custom_redirect_url"`
 	DeviceSelectionMode           string            `json:"device_selection_mode"`
+	AuthorizedAt                  *string           `json:"authorized_at,omitempty"`
 	LoginSuccessful               bool              `json:"login_successful"`
 	WaitForDeviceCreation         bool              `json:"wait_for_device_creation"`
 }
@@ -37,7 +38,37 @@ var providers = []string{
 
 var errNoWebview = &refusal{status: http.StatusNotFound, Type: "connect_webview_not_found", Message: "Connect webview not found"}
 
-// createWebview creates a Connect Webview, which stays pending.
+// CompleteWebview completes a pending Connect Webview, as if the user had logged in,
+// and returns the ID of the connected account: connectedAccountID, or that of a new
+// account if it is empty. Client sessions with access to the Connect Webview can then
+// access the devices of the account.
+//
+// The workspace sends connected_account.connected and connect_webview.login_succeeded.
+// CompleteWebview panics if the workspace has no such pending Connect Webview.
+func (w Workspace) CompleteWebview(connectWebviewID, connectedAccountID string) string {
+	s := w.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.webviews, func(webview *connectWebview) bool {
+		return webview.ConnectWebviewID == connectWebviewID && webview.WorkspaceID == w.WorkspaceID && webview.Status == "pending"
+	})
+	if i < 0 {
+		panic(fmt.Sprintf("seamtest: CompleteWebview: the workspace has no pending Connect Webview %q", connectWebviewID))
+	}
+	if connectedAccountID == "" {
+		connectedAccountID = fmt.Sprintf("0000000c-0000-4000-8000-%012d", i+1)
+	}
+	now := timestamp(s.now())
+	webview := s.webviews[i]
+	webview.Status, webview.LoginSuccessful = "authorized", true
+	webview.ConnectedAccountID, webview.AuthorizedAt = &connectedAccountID, &now
+	about := map[string]any{"connect_webview_id": connectWebviewID, "connected_account_id": connectedAccountID}
+	s.send(w, "connected_account.connected", about)
+	s.send(w, "connect_webview.login_succeeded", about)
+	return connectedAccountID
+}
+
+// createWebview creates a Connect Webview. It is pending until CompleteWebview.
 func (s *Server) createWebview(c call) (any, error) {
 	id := fmt.Sprintf("00000000-0000-4000-a000-%012d", len(s.webviews)+1)
 	added := &connectWebview{
@@ -65,7 +96,7 @@ func (s *Server) createWebview(c call) (any, error) {
 	if c.session != nil {
 		c.session.ConnectWebviewIDs = union(c.session.ConnectWebviewIDs, []string{id})
 	}
-	return map[string]any{"connect_webview": added, "ok": true}, nil
+	return map[string]any{"connect_webview": *added, "ok": true}, nil
 }
 
 // getWebview returns a Connect Webview of the caller's workspace. With a client session
@@ -74,7 +105,7 @@ func (s *Server) getWebview(c call) (any, error) {
 	for _, webview := range s.webviews {
 		if webview.ConnectWebviewID == c.params.text("connect_webview_id") && webview.WorkspaceID == c.workspaceID &&
 			(c.session == nil || slices.Contains(c.session.ConnectWebviewIDs, webview.ConnectWebviewID)) {
-			return map[string]any{"connect_webview": webview, "ok": true}, nil
+			return map[string]any{"connect_webview": *webview, "ok": true}, nil
 		}
 	}
 	return nil, errNoWebview
