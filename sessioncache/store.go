@@ -12,43 +12,62 @@ import (
 // [github.com/seam-go/seam/sessioncache/redisstore] provides one for several.
 //
 // The methods of a Store must be safe for concurrent use. Sessions contain tokens, which are
-// passwords, so a Store must encrypt them outside of the process.
+// passwords, so a Store must encrypt them outside of the process. Entries must not be modified.
 type Store interface {
-	// Get returns the entry of a user, or nil if there is none. It does not wait for Load. The
-	// caller must not modify the entry.
-	Get(ctx context.Context, userIdentifierKey string) (*Entry, error)
+	// Get returns the entry of a user, or nil if there is none. It does not wait for Load. It
+	// is called for each call of [Cache.Session], so it reads memory where it can.
+	Get(ctx context.Context, user Key) (*Entry, error)
 
-	// Load returns the entry of a user. If there is none, Load calls fetch with nil. If its
-	// RenewAt has passed, Load calls fetch with the entry. Load stores and returns the result
-	// of fetch. Concurrent Loads of a user share one fetch.
+	// Load returns the entry of a user if there is one and usable reports true for it. Otherwise
+	// it calls fetch with the entry, or with nil, stores the result and returns it. The entry
+	// may have expired: fetch reads from it what the session could access. So a Store may keep
+	// entries after their ExpiresAt.
 	//
-	// If fetch fails, Load returns its error and stores nothing. If Delete is called for the user
-	// while fetch runs, or DeleteSession for the session that fetch returns, Load discards the result
-	// and calls fetch again. If the store fails, Load returns the result of fetch without storing it.
-	Load(ctx context.Context, userIdentifierKey string, fetch FetchFunc) (*Entry, error)
+	// Over all processes one fetch of a user runs at a time. A Load that meets the fetch of
+	// another process waits for its result. ctx has a deadline, which bounds both. A Cache
+	// calls Load for a user once at a time.
+	//
+	// If fetch fails, Load stores nothing and returns its error. If Delete is called for the
+	// user during fetch, or DeleteSession for the session that fetch returns, Load stores nothing and
+	// returns an error that matches [ErrDeleted], or [ErrSignedOut] if Delete was called with
+	// signOut. If the store fails, Load returns another error. The Cache then uses what
+	// fetch returned. If fetch was not called, the Cache calls it.
+	Load(ctx context.Context, user Key, usable func(*Entry) bool, fetch FetchFunc) (*Entry, error)
 
-	// Delete deletes the entry of a user, for all processes that share the store. It is
-	// idempotent.
-	Delete(ctx context.Context, userIdentifierKey string) error
+	// Delete deletes the entry of a user, for all processes. A Load in progress, in any process,
+	// returns ErrDeleted, or ErrSignedOut if signOut is true. Delete is idempotent.
+	Delete(ctx context.Context, user Key, signOut bool) error
 
-	// DeleteSession deletes the entry with a session, for all processes that share the store.
-	// If a fetch in progress returns that session, it is discarded too. DeleteSession is
-	// idempotent.
-	DeleteSession(ctx context.Context, clientSessionID string) error
+	// DeleteSession deletes the entry that has a session, for all processes. A Load whose
+	// fetch is in progress and returns that session returns ErrDeleted. The ID of the key is a
+	// ClientSessionID. DeleteSession is idempotent.
+	DeleteSession(ctx context.Context, session Key) error
 }
 
-// ErrDeleted is returned by [Cache.Session] if Seam repeatedly returns a session that was
-// deleted. A Store.Load that gives up after calling fetch several times returns it.
-var ErrDeleted = errors.New("sessioncache: Seam returned a deleted client session several times; try again later")
+// Key names a user or a client session in a [Store].
+type Key struct {
+	Namespace string // Config.Namespace; keys of different namespaces have nothing in common
+	ID        string // a user identifier key or a ClientSessionID
+}
 
-// FetchFunc gets a session of a user from Seam. If old is not nil, it renews the session of old,
-// or returns that session again if renewing fails.
+// FetchFunc gets a session of a user from Seam. old is the entry that it replaces, or nil.
 type FetchFunc func(ctx context.Context, old *Entry) (*Entry, error)
 
-// Entry is the session of a user in a [Store]. It must not be modified. Its times are by the
-// local clock.
+// Entry is the session of a user in a [Store]. It must not be modified. All fields must be stored.
 type Entry struct {
 	Session   seam.ClientSession
 	RenewAt   time.Time // when to renew Session
 	ExpiresAt time.Time // when the token of Session stops working
+	CheckedAt time.Time // when Seam last returned Session again; may be zero
+	Revoked   bool      // Session was revoked to replace it, and the new one is not there yet
 }
+
+var (
+	// ErrDeleted is returned by Store.Load if the entry was deleted during the fetch. [Cache.Session]
+	// returns it if that happens several times in a row.
+	ErrDeleted = errors.New("sessioncache: the client session was deleted while it was fetched; try again")
+
+	// ErrSignedOut is returned by Store.Load and [Cache.Session] if the user was signed out
+	// during the call.
+	ErrSignedOut = errors.New("sessioncache: the user was signed out during the call")
+)
