@@ -33,6 +33,8 @@ func TestNewRejects(t *testing.T) {
 		"a negative Lifetime":                {client, sessioncache.Config{Lifetime: -1}, "Lifetime is negative"},
 		"a negative RefreshBefore":           {client, sessioncache.Config{RefreshBefore: -1}, "RefreshBefore is negative"},
 		"a negative MaxUsers":                {client, sessioncache.Config{MaxUsers: -1}, "MaxUsers is negative"},
+		"a negative MaxFetches":              {client, sessioncache.Config{MaxFetches: -1}, "MaxFetches is negative"},
+		"a negative Timeout":                 {client, sessioncache.Config{Timeout: -1}, "Timeout is negative"},
 		"MaxUsers of a Store":                {client, sessioncache.Config{MaxUsers: 1, Store: brokenStore{}}, "omit one of them"},
 		"a Lifetime as short as the margin":  {client, sessioncache.Config{Lifetime: time.Minute, RefreshBefore: time.Minute}, "use a longer Lifetime"},
 		"a Lifetime shorter than the margin": {client, sessioncache.Config{Lifetime: time.Second, RefreshBefore: time.Minute}, "use a longer Lifetime"},
@@ -127,12 +129,16 @@ type brokenStore struct{}
 
 var errStore = errors.New("store is not reachable")
 
-func (brokenStore) Get(context.Context, string) (*sessioncache.Entry, error) { return nil, errStore }
-func (brokenStore) Load(ctx context.Context, _ string, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
-	return fetch(ctx, nil)
+func (brokenStore) Get(context.Context, sessioncache.Key) (*sessioncache.Entry, error) {
+	return nil, errStore
 }
-func (brokenStore) Delete(ctx context.Context, _ string) error  { return cmp.Or(ctx.Err(), errStore) }
-func (brokenStore) DeleteSession(context.Context, string) error { return errStore }
+func (brokenStore) Load(context.Context, sessioncache.Key, func(*sessioncache.Entry) bool, sessioncache.FetchFunc) (*sessioncache.Entry, error) {
+	return nil, errStore
+}
+func (brokenStore) Delete(ctx context.Context, _ sessioncache.Key, _ bool) error {
+	return cmp.Or(ctx.Err(), errStore)
+}
+func (brokenStore) DeleteSession(context.Context, sessioncache.Key) error { return errStore }
 
 // TestSignOutWithEndedContext checks that the session is removed from the store nevertheless.
 func TestSignOutWithEndedContext(t *testing.T) {
@@ -155,5 +161,5 @@ func TestStoreThatFails(t *testing.T) {
 	require.ErrorIs(t, cache.SignOut(t.Context(), user), errStore)
 	assert.Empty(t, srv.Alive(user), "the sessions are revoked")
 	require.ErrorIs(t, cache.HandleEvent(t.Context(), cachetest.DeletedEvent(id)), errStore)
-	assert.Equal(t, sessioncache.Stats{Misses: 1, Fetches: 1, StoreErrors: 3}, cache.Stats())
+	assert.Equal(t, sessioncache.Stats{Misses: 1, Fetches: 1, StoreErrors: 5}, cache.Stats())
 }

@@ -4,149 +4,246 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/redact"
 )
 
 const (
-	// A renewal gets the session from Seam, revokes it if it expires soon, and gets a new one.
-	// renewTimeout always bounds the revocation. It also bounds the first request, but only
-	// while the old session is valid. fetchTimeout bounds the renewal as a whole.
-	renewTimeout = 10 * time.Second
-	// renewAgain is the delay before another attempt to renew a session.
+	// renewAgain is the delay before another attempt to replace a session.
 	renewAgain = 30 * time.Second
 	// noEnd is how long a session without an expiry is cached.
 	noEnd = 24 * time.Hour
-	// A skew below minSkew may be due to the Date header, which is in whole seconds, and to
-	// the network. A skew above maxSkew is taken for a wrong header. Both are ignored.
-	minSkew, maxSkew = 2 * time.Second, 24 * time.Hour
+	// maxAhead is how far Seam's clock may be ahead. If it seems to be further, the time is taken
+	// for wrong.
+	maxAhead = 24 * time.Hour
 )
 
-// fetch is the [FetchFunc] of a user. If getting a session fails, it returns old unless that has
-// expired.
-func (c *Cache) fetch(ctx context.Context, userIdentifierKey string, old *Entry) (*Entry, error) {
-	c.fetches.Add(1)
-	timeout := fetchTimeout
-	if old != nil && time.Now().Before(old.ExpiresAt) {
-		timeout = renewTimeout
-	}
-	firstCtx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	var entry *Entry
-	params, err := c.params(firstCtx, userIdentifierKey)
-	if err == nil {
-		entry, err = c.getOrCreate(firstCtx, params)
-	}
-	if err == nil && !time.Now().Before(entry.RenewAt) {
-		entry, err = c.renew(ctx, params, entry)
-	} else if err != nil && old != nil {
-		entry = again(old)
-	}
+// now returns the current time by the clock that is ahead, Seam's or the local one.
+func (c *Cache) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// fetch is the [FetchFunc] of a user. It can return an entry and an error: a session that is valid
+// but could not be replaced, or one that was revoked and could not be replaced.
+func (c *Cache) fetch(ctx context.Context, user string, old *Entry) (*Entry, error) {
+	params, err := c.params(ctx, user)
 	if err != nil {
-		c.errors.Add(1)
+		return nil, err
 	}
-	if entry != nil && time.Now().Before(entry.ExpiresAt) {
-		return entry, nil
+	if err := c.outage.begin(); err != nil {
+		return nil, err
 	}
-	return nil, cmp.Or(err, errExpired)
+	c.fetches.Add(1)
+	entry, err := c.get(ctx, params, old)
+	c.outage.end(ctx, err)
+	if err == nil && !c.now().Before(entry.ExpiresAt) {
+		return nil, errExpired
+	}
+	return entry, err
 }
 
 var errExpired = errors.New("sessioncache: Session: Seam returned a client session that has expired; " +
 	"check Config.Lifetime, the ExpiresAt of Config.Params and the clock")
 
 // params returns the params of the request for a session.
-func (c *Cache) params(ctx context.Context, userIdentifierKey string) (params seam.ClientSessionGetOrCreateParams, err error) {
+func (c *Cache) params(ctx context.Context, user string) (params seam.ClientSessionGetOrCreateParams, err error) {
 	if c.config.Params != nil {
-		if params, err = c.config.Params(ctx, userIdentifierKey); err != nil {
+		if params, err = c.config.Params(ctx, user); err != nil {
 			return params, err
 		}
-		if params.UserIdentifierKey != "" && params.UserIdentifierKey != userIdentifierKey {
+		if params.UserIdentifierKey != "" && params.UserIdentifierKey != user {
 			return params, invalid("Session: Config.Params returned the UserIdentifierKey of another user; omit it")
 		}
 	}
-	params.UserIdentifierKey = userIdentifierKey
+	params.UserIdentifierKey = user
 	return params, nil
 }
 
-// renew revokes the session of entry and gets another one. If revoking fails, it returns entry
-// with the error, unless Seam returned another session. If the new session expires soon too, it
-// is used until then, so that it is not renewed again and again.
+// get gets a session from Seam, replaces it if it expires soon, and grants what it lacks: the access
+// of params, and that of the session that it follows.
+func (c *Cache) get(ctx context.Context, params seam.ClientSessionGetOrCreateParams, old *Entry) (*Entry, error) {
+	entry, err := c.getOrCreate(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.Session.WorkspaceID != entry.Session.WorkspaceID {
+		old = nil
+	}
+	var before *seam.ClientSession // whose access entry gets
+	var revoked *Entry             // what to keep if that fails
+	replace := c.isDue(entry)
+	switch {
+	case old == nil:
+	case old.Session.ClientSessionID == entry.Session.ClientSessionID:
+		entry.CheckedAt = time.Now()
+		isExtended := entry.ExpiresAt.After(old.ExpiresAt)
+		if isRenewal := !c.now().Before(old.RenewAt); isRenewal && isExtended {
+			c.renewals.Add(1)
+		} else if isRenewal {
+			replace = true
+		}
+	case old.Revoked || !c.now().Before(old.ExpiresAt):
+		before = &old.Session
+	}
+	if replace {
+		revoked = &Entry{Session: entry.Session, RenewAt: entry.RenewAt, ExpiresAt: entry.ExpiresAt, Revoked: true}
+		if before == nil {
+			before = &revoked.Session
+		}
+		if entry, err = c.replace(ctx, params, entry); err != nil {
+			return cmp.Or(entry, revoked), err
+		}
+	}
+	err = c.grant(ctx, &entry.Session, seam.ClientSessionGrantAccessParams{
+		ConnectWebviewIDs: params.ConnectWebviewIDs, ConnectedAccountIDs: params.ConnectedAccountIDs, UserIdentityID: params.UserIdentityID,
+	})
+	if err == nil && before != nil {
+		err = c.carry(ctx, &entry.Session, before)
+	}
+	if err != nil {
+		return revoked, err
+	}
+	return entry, nil
+}
+
+// isDue reports whether a session has expired, or expires soon and had a longer life.
+func (c *Cache) isDue(entry *Entry) bool {
+	left, created := entry.ExpiresAt.Sub(c.now()), entry.Session.CreatedAt
+	return left <= 0 || left <= c.config.RefreshBefore && (created.IsZero() || entry.ExpiresAt.Sub(created) > c.config.RefreshBefore)
+}
+
+// replace revokes the session of entry and gets another one. If revoking fails, it returns entry with
+// the error, unless Seam returned another session. If only getting another one fails, it returns no
+// entry. If the new session does not live longer, it is used
+// until it expires, so that it is not replaced again and again.
 //
-// Several processes may renew a session at once. Each revokes only the old one, by its ID, so
+// Several processes may replace a session at once. Each revokes only the old one, by its ID, so
 // that all get the same new one.
-func (c *Cache) renew(ctx context.Context, params seam.ClientSessionGetOrCreateParams, entry *Entry) (*Entry, error) {
+func (c *Cache) replace(ctx context.Context, params seam.ClientSessionGetOrCreateParams, entry *Entry) (*Entry, error) {
 	c.renewals.Add(1)
-	revokeCtx, cancel := context.WithTimeout(ctx, renewTimeout)
-	defer cancel()
-	revokeErr := c.client.ClientSessions.Revoke(revokeCtx, entry.Session.ClientSessionID)
+	user := c.key(params.UserIdentifierKey)
+	c.setReplacing(user, true)
+	defer c.setReplacing(user, false)
+	revokeErr := c.client.ClientSessions.Revoke(ctx, entry.Session.ClientSessionID)
 	if errors.Is(revokeErr, seam.ErrNotFound) {
 		revokeErr = nil
 	}
 	renewed, err := c.getOrCreate(ctx, params)
 	switch {
 	case revokeErr != nil && (err != nil || renewed.Session.ClientSessionID == entry.Session.ClientSessionID):
-		return again(entry), cmp.Or(err, revokeErr)
+		again := *entry
+		if again.RenewAt = c.now().Add(renewAgain); again.RenewAt.After(again.ExpiresAt) {
+			again.RenewAt = again.ExpiresAt
+		}
+		return &again, cmp.Or(err, revokeErr)
 	case err != nil:
 		return nil, err
-	case !time.Now().Before(renewed.RenewAt):
+	case !renewed.ExpiresAt.After(entry.ExpiresAt):
 		renewed.RenewAt = renewed.ExpiresAt
 	}
 	return renewed, nil
 }
 
-// again returns a copy of entry to be renewed after a delay.
-func again(entry *Entry) *Entry {
-	later := *entry
-	if later.RenewAt = time.Now().Add(renewAgain); later.RenewAt.After(later.ExpiresAt) {
-		later.RenewAt = later.ExpiresAt
+func (c *Cache) setReplacing(user Key, is bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.replacing[user] = is; !is {
+		delete(c.replacing, user)
 	}
-	return &later
 }
 
-// getOrCreate gets a session from Seam and converts its times to the local clock.
+// getOrCreate gets a session from Seam.
 func (c *Cache) getOrCreate(ctx context.Context, params seam.ClientSessionGetOrCreateParams) (*Entry, error) {
-	begin := time.Now()
 	if params.ExpiresAt.IsZero() && c.config.Lifetime > 0 {
-		params.ExpiresAt = begin.Add(c.config.Lifetime + time.Duration(c.skew.Load()))
+		params.ExpiresAt = c.now().Add(c.config.Lifetime)
 	}
-	var response seam.Response
-	session, err := c.client.ClientSessions.GetOrCreate(ctx, params, seam.WithResponse(&response))
+	session, err := c.client.ClientSessions.GetOrCreate(ctx, params)
 	if err != nil {
 		return nil, err
 	}
-	skew := skewOf(begin, response.Header, session.CreatedAt)
-	c.skew.Store(int64(skew))
-
-	entry := &Entry{Session: *session, ExpiresAt: session.ExpiresAt.Add(-skew)}
+	c.workspace.Store(&session.WorkspaceID)
+	if ahead := time.Until(session.CreatedAt); ahead > time.Duration(c.ahead.Load()) && ahead <= maxAhead {
+		c.ahead.Store(int64(ahead))
+	}
+	entry := &Entry{Session: *session, ExpiresAt: session.ExpiresAt}
 	if session.ExpiresAt.IsZero() {
-		entry.ExpiresAt = begin.Add(noEnd)
+		entry.ExpiresAt = c.now().Add(noEnd)
 	}
-	entry.RenewAt = entry.ExpiresAt.Add(-c.config.RefreshBefore)
-	if earliest := session.CreatedAt.Add(c.config.RefreshBefore - skew); entry.RenewAt.Before(earliest) {
-		entry.RenewAt = earliest
-	}
-	if entry.RenewAt.After(entry.ExpiresAt) {
-		entry.RenewAt = entry.ExpiresAt
-	}
+	entry.RenewAt = renewAt(c.now(), entry.ExpiresAt, c.config.RefreshBefore)
 	return entry, nil
 }
 
-// skewOf returns how far Seam's clock is ahead of the local clock, from a response to a request
-// that was sent at begin. If the response is slow, the result is too large rather than too
-// small, so that no session is used after it has expired.
-func skewOf(begin time.Time, header http.Header, createdAt time.Time) time.Duration {
-	there := begin
-	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		there = date
+// renewAt returns a random time between 2*margin and margin before the expiry of a session. If not
+// much more than margin is left, it is later, so that the session is not renewed again and again.
+func renewAt(now, expiresAt time.Time, margin time.Duration) time.Time {
+	left := expiresAt.Sub(now)
+	if left <= margin {
+		return expiresAt
 	}
-	if createdAt.After(there) {
-		there = createdAt
+	at := expiresAt.Add(-margin - rand.N(min(margin, (left-margin)/2)+1))
+	if earliest := now.Add(min(margin, left/3)); at.Before(earliest) {
+		return earliest
 	}
-	skew := there.Sub(begin)
-	if skew.Abs() < minSkew || skew.Abs() > maxSkew {
-		return 0
+	return at
+}
+
+// grant grants session the part of wanted that it lacks.
+func (c *Cache) grant(ctx context.Context, session *seam.ClientSession, wanted seam.ClientSessionGrantAccessParams) error {
+	wanted.ClientSessionID = session.ClientSessionID
+	wanted.ConnectWebviewIDs = without(wanted.ConnectWebviewIDs, session.ConnectWebviewIDs)
+	wanted.ConnectedAccountIDs = without(wanted.ConnectedAccountIDs, session.ConnectedAccountIDs)
+	if wanted.UserIdentityID == session.UserIdentityID {
+		wanted.UserIdentityID = ""
 	}
-	return skew
+	if len(wanted.ConnectWebviewIDs)+len(wanted.ConnectedAccountIDs) == 0 && wanted.UserIdentityID == "" {
+		return nil
+	}
+	if err := c.client.ClientSessions.GrantAccess(ctx, wanted); err != nil {
+		return err
+	}
+	session.ConnectWebviewIDs = append(session.ConnectWebviewIDs, wanted.ConnectWebviewIDs...)
+	session.ConnectedAccountIDs = append(session.ConnectedAccountIDs, wanted.ConnectedAccountIDs...)
+	session.UserIdentityID = cmp.Or(wanted.UserIdentityID, session.UserIdentityID)
+	return nil
+}
+
+func without(ids, known []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(known, id) })
+}
+
+// carry grants session the access of before. What Seam refuses is logged and left out: it may be gone.
+func (c *Cache) carry(ctx context.Context, session, before *seam.ClientSession) error {
+	all := seam.ClientSessionGrantAccessParams{ConnectWebviewIDs: before.ConnectWebviewIDs, ConnectedAccountIDs: before.ConnectedAccountIDs}
+	if session.UserIdentityID == "" {
+		all.UserIdentityID = before.UserIdentityID
+	}
+	err := c.grant(ctx, session, all)
+	if !isRefused(err) {
+		return err
+	}
+	single := []seam.ClientSessionGrantAccessParams{{UserIdentityID: all.UserIdentityID}}
+	for _, id := range all.ConnectWebviewIDs {
+		single = append(single, seam.ClientSessionGrantAccessParams{ConnectWebviewIDs: []string{id}})
+	}
+	for _, id := range all.ConnectedAccountIDs {
+		single = append(single, seam.ClientSessionGrantAccessParams{ConnectedAccountIDs: []string{id}})
+	}
+	for _, one := range single {
+		if err := c.grant(ctx, session, one); isRefused(err) {
+			text := redact.Secrets{Identifiers: []string{session.UserIdentifierKey}}.Text(err.Error())
+			c.logger.WarnContext(ctx, "a renewed session lost access", "client_session_id", session.ClientSessionID, "access", one, "error", text)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isRefused reports whether Seam refused a request for its content.
+func isRefused(err error) bool {
+	apiErr, ok := errors.AsType[*seam.APIError](err)
+	return ok && apiErr.StatusCode/100 == http.StatusBadRequest/100 && !isOutage(err)
 }

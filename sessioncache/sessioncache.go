@@ -22,11 +22,13 @@
 package sessioncache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,33 +40,46 @@ import (
 const (
 	defaultRefreshBefore = 5 * time.Minute
 	defaultMaxUsers      = 100_000
+	defaultMaxFetches    = 64
+	defaultTimeout       = 10 * time.Second
 
-	// fetchTimeout bounds a fetch, which does not end with the context of a caller.
-	fetchTimeout = time.Minute
-	// maxLoads is the maximum number of times that a load fetches the same deleted session.
-	maxLoads = 3
+	// patience is how long a call of Session that has a valid session waits for its renewal.
+	patience = time.Second
+	// checkInterval is the minimum time between two checks of a session that pages report.
+	checkInterval = 5 * time.Second
 )
 
 // Config configures a [Cache]. The zero value is valid.
 type Config struct {
-	// Lifetime is the lifetime of new sessions. If it is zero, Seam chooses it.
+	// Lifetime is the lifetime of new sessions, and of renewed ones. If it is zero, Seam chooses
+	// it, and sessions are replaced rather than extended.
 	Lifetime time.Duration
 
-	// RefreshBefore is how long before its expiry a session is renewed: the next call revokes it
-	// and creates another one. The default is 5 minutes, or a tenth of Lifetime if that is
-	// shorter. A session is never renewed until RefreshBefore has passed since it was created. So a
-	// session whose whole lifetime is RefreshBefore or less is used until it expires.
+	// RefreshBefore is how long before its expiry a session is renewed at the latest. The earliest
+	// time is twice as long before the expiry. Within these limits it is random, so that sessions
+	// that were created together are not renewed together. The default is 5 minutes, or a tenth of
+	// Lifetime if that is shorter.
+	//
+	// If a new session lives no longer than RefreshBefore, it is used until it expires.
 	RefreshBefore time.Duration
 
 	// MaxUsers is the maximum number of users with a session in memory. When it is exceeded,
-	// sessions that were used rarely or long ago are removed from the cache, but not revoked.
-	// The default is 100,000. MaxUsers must be zero if Store is set.
+	// the sessions that were not used for the longest time are removed from the cache, but not
+	// revoked. The default is 100,000. MaxUsers must be zero if Store is set.
 	MaxUsers int
 
-	// Params returns the params for a new session of a user, such as the accounts that it can
-	// access. If it is nil, they have only the user identifier key and the expiry. Seam ignores
-	// them if the user already has a session. ExpiresAt overrides Lifetime. UserIdentifierKey
-	// can be empty.
+	// MaxFetches is the maximum number of fetches at once. Other calls of Session that need one
+	// wait. The default is 64.
+	MaxFetches int
+
+	// Timeout is how long a call of Session waits at most, and how long a fetch takes at most.
+	// The default is 10 seconds.
+	Timeout time.Duration
+
+	// Params returns the params for the session of a user, such as the accounts that it can
+	// access. If it is nil, they have only the user identifier key and the expiry. If a session
+	// lacks any of that access, the cache grants it. ExpiresAt overrides Lifetime.
+	// UserIdentifierKey can be empty.
 	//
 	// Params is called once in each fetch, and must be safe for concurrent use.
 	// If it fails, Session returns its error, or the old session if that is still valid.
@@ -72,6 +87,16 @@ type Config struct {
 
 	// Store stores the sessions. If it is nil, they are in the memory of the process.
 	Store Store
+
+	// Namespace separates caches that share a Store: those with different ones have no sessions in
+	// common. Set it to the ID of the workspace if there are several. Without it, the cache takes
+	// sessions from the Store only after Seam has told it the workspace of the client, in its first
+	// response, and ignores those of other workspaces.
+	Namespace string
+
+	// Logger receives the failures of Seam, of the Store and of the handler. If it is nil,
+	// nothing is logged. Logs contain no tokens, credentials or user identifier keys.
+	Logger *slog.Logger
 }
 
 // Cache caches one client session for each user. Create one with [New] and share it: it is safe
@@ -80,11 +105,20 @@ type Cache struct {
 	client *seam.Client
 	config Config
 	store  Store
+	logger *slog.Logger
+	outage outage
+	places chan struct{} // of fetches
 
-	// skew is how far Seam's clock is ahead of the local clock, according to the last response.
-	skew atomic.Int64
+	mu         sync.Mutex
+	flights    map[Key]*flight
+	signingOut map[Key]int  // calls of SignOut in progress
+	replacing  map[Key]bool // users whose session is being revoked and created anew
 
-	hits, misses, fetches, renewals, evictions, errors, storeErrors atomic.Uint64
+	ahead     atomic.Int64           // how far Seam's clock is ahead of the local clock at least
+	workspace atomic.Pointer[string] // of the client; nil before the first response
+	storeAt   atomic.Int64           // when the store failed last, in Unix nanoseconds; 0 if it works
+
+	hits, misses, failures, fetches, renewals, evictions, errors, storeErrors atomic.Uint64
 }
 
 // invalid is an error that matches [seam.ErrInvalidParams].
@@ -110,6 +144,10 @@ func New(client *seam.Client, config Config) (*Cache, error) {
 		return nil, invalid("New: RefreshBefore is negative; omit it to use the default")
 	case config.MaxUsers < 0:
 		return nil, invalid("New: MaxUsers is negative; omit it to use the default")
+	case config.MaxFetches < 0:
+		return nil, invalid("New: MaxFetches is negative; omit it to use the default")
+	case config.Timeout < 0:
+		return nil, invalid("New: Timeout is negative; omit it to use the default")
 	case config.MaxUsers > 0 && config.Store != nil:
 		return nil, invalid("New: MaxUsers has no effect on a Store; omit one of them")
 	case config.Lifetime > 0 && config.Lifetime <= config.RefreshBefore:
@@ -121,11 +159,17 @@ func New(client *seam.Client, config Config) (*Cache, error) {
 			config.RefreshBefore = min(defaultRefreshBefore, config.Lifetime/10)
 		}
 	}
-	c := &Cache{client: client, config: config, store: config.Store}
+	config.MaxUsers = cmp.Or(config.MaxUsers, defaultMaxUsers)
+	config.MaxFetches = cmp.Or(config.MaxFetches, defaultMaxFetches)
+	config.Timeout = cmp.Or(config.Timeout, defaultTimeout)
+	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
+	c := &Cache{
+		client: client, config: config, store: config.Store, logger: config.Logger,
+		outage:  outage{logger: config.Logger, probe: config.Timeout},
+		places:  make(chan struct{}, config.MaxFetches),
+		flights: map[Key]*flight{}, signingOut: map[Key]int{}, replacing: map[Key]bool{},
+	}
 	if c.store == nil {
-		if config.MaxUsers == 0 {
-			config.MaxUsers = defaultMaxUsers
-		}
 		c.store = newMemory(config.MaxUsers, &c.evictions)
 	}
 	return c, nil
@@ -144,58 +188,118 @@ func isClientSession(client *seam.Client) bool {
 // caller may modify the result.
 //
 // Concurrent calls for a user share one fetch. A fetch consists of the requests that get or renew
-// the session. If ctx ends, Session returns the error of ctx, and the fetch continues for up to
-// one minute. A fetch returns an error of package seam or of Config.Params, [ErrDeleted], or an
-// error if the session from Seam has already expired. Errors are not cached, so the next call
-// starts another fetch.
+// the session. It continues if ctx ends. Session waits for up to Config.Timeout, or for a second if
+// the cache has a session that is valid but due for renewal. If the renewal fails or takes
+// longer, Session returns that session.
 //
-// If renewing a session fails or takes longer than 10 seconds, Session returns the old one until
-// it expires, unless that is already revoked. It tries again after 30 seconds. If revoking the old
-// session fails, a call of Session can take up to a minute.
+// Session returns an error of package seam or of Config.Params, an error that matches
+// [ErrSignedOut] or [ErrDeleted], the error of ctx, or an error if the session from Seam has already
+// expired. After a failure of Seam (no response, or status 401, 403, 429 or 5xx) the cache sends
+// nothing for 2 seconds, or for as long as Seam asks, up to a minute. Calls that need a fetch then
+// return an error at once, which wraps that failure.
 //
 // If userIdentifierKey is blank, the error matches [seam.ErrInvalidParams].
 func (c *Cache) Session(ctx context.Context, userIdentifierKey string) (*seam.ClientSession, error) {
-	if err := checkKey("Session", userIdentifierKey); err != nil {
+	if err := c.check("Session", userIdentifierKey); err != nil {
 		return nil, err
 	}
-	entry, err := c.store.Get(ctx, userIdentifierKey)
-	if err != nil {
-		c.storeErrors.Add(1)
-	}
-	if err == nil && entry != nil && time.Now().Before(entry.RenewAt) {
+	return c.session(ctx, c.key(userIdentifierKey), "")
+}
+
+// session is [Cache.Session]. If a page has reported that Seam refused a session, that session is
+// returned only if Seam has returned it again in the last 5 seconds.
+func (c *Cache) session(ctx context.Context, user Key, refused string) (*seam.ClientSession, error) {
+	begin := time.Now()
+	cached, err := c.store.Get(ctx, user)
+	c.stored(err)
+	if c.isUsable(cached, refused) {
 		c.hits.Add(1)
-		return clone(&entry.Session), nil
+		return clone(&cached.Session), nil
 	}
 	c.misses.Add(1)
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("sessioncache: Session: %w", err)
-	}
-
-	loaded := make(chan result, 1)
-	go c.load(context.WithoutCancel(ctx), userIdentifierKey, loaded)
-	select {
-	case <-ctx.Done():
-		return nil, fmt.Errorf("sessioncache: Session: %w", ctx.Err())
-	case loaded := <-loaded:
-		if loaded.err != nil {
-			return nil, loaded.err
+	usable := func(e *Entry) bool { return c.isUsable(e, refused) }
+	hasOld := func(e *Entry) bool { return c.isValid(e) && e.Session.ClientSessionID != refused }
+	waitCtx, cancel := context.WithDeadline(ctx, begin.Add(c.config.Timeout))
+	defer cancel()
+	var entry *Entry
+	if !hasOld(cached) {
+		entry, err = c.load(waitCtx, user, usable)
+	} else if entry, err = c.loadSoon(waitCtx, user, usable); err != nil {
+		if latest, getErr := c.store.Get(ctx, user); getErr == nil && hasOld(latest) { // else it was revoked or deleted
+			return clone(&latest.Session), nil
 		}
-		return clone(&loaded.entry.Session), nil
 	}
+	if err == nil {
+		return clone(&entry.Session), nil
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("sessioncache: Session: %w", ctx.Err())
+	}
+	c.failures.Add(1)
+	return nil, err
+}
+
+// loadSoon is load for a caller that has a valid session. Unless that is being replaced, it takes no
+// longer than patience.
+func (c *Cache) loadSoon(ctx context.Context, user Key, usable func(*Entry) bool) (*Entry, error) {
+	soon, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	entry, err := c.load(soon, user, usable)
+	c.mu.Lock()
+	isReplaced := soon.Err() != nil && c.replacing[user]
+	c.mu.Unlock()
+	if err != nil && isReplaced {
+		return c.load(ctx, user, usable)
+	}
+	return entry, err
+}
+
+// isUsable reports whether e can be returned without a fetch.
+func (c *Cache) isUsable(e *Entry, refused string) bool {
+	return c.isValid(e) && c.now().Before(e.RenewAt) &&
+		(e.Session.ClientSessionID != refused || time.Since(e.CheckedAt).Abs() < checkInterval)
+}
+
+// isValid reports whether e has a session that has not expired and belongs to the workspace of the
+// client.
+func (c *Cache) isValid(e *Entry) bool {
+	if e == nil || e.Revoked || !c.now().Before(e.ExpiresAt) {
+		return false
+	}
+	if c.config.Store == nil {
+		return true
+	}
+	if workspace := c.workspace.Load(); workspace != nil {
+		return *workspace == e.Session.WorkspaceID
+	}
+	return c.config.Namespace != ""
 }
 
 // SignOut revokes all sessions of a user and removes them from the cache as [Cache.Forget] does,
 // even if revoking them fails. The error joins all failures. If userIdentifierKey is blank, it
 // matches [seam.ErrInvalidParams]. SignOut is idempotent.
 //
-// Reject requests of the user before calling SignOut: a concurrent call of Session may create a
-// session that is not revoked.
+// A call of Session for the user that is in progress, or that begins before SignOut returns in this
+// process, returns [ErrSignedOut]. Reject requests of the user before calling SignOut: a call of
+// Session that begins later creates another session.
 func (c *Cache) SignOut(ctx context.Context, userIdentifierKey string) error {
-	if err := checkKey("SignOut", userIdentifierKey); err != nil {
+	if err := c.check("SignOut", userIdentifierKey); err != nil {
 		return err
 	}
+	user := c.key(userIdentifierKey)
+	c.mu.Lock()
+	c.signingOut[user]++
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.signingOut[user]--; c.signingOut[user] == 0 {
+			delete(c.signingOut, user)
+		}
+	}()
+	_ = c.delete(ctx, "SignOut", user, true) // what a process fetches from here on, the second call deletes
 	_, err := c.client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: userIdentifierKey})
-	return errors.Join(err, c.Forget(context.WithoutCancel(ctx), userIdentifierKey))
+	return errors.Join(err, c.delete(ctx, "SignOut", user, true))
 }
 
 // Forget removes the session of a user from the cache without revoking it. The next call of
@@ -205,39 +309,99 @@ func (c *Cache) SignOut(ctx context.Context, userIdentifierKey string) error {
 // If userIdentifierKey is blank, the error matches [seam.ErrInvalidParams]. Any other error is
 // that of Config.Store.
 func (c *Cache) Forget(ctx context.Context, userIdentifierKey string) error {
-	if err := checkKey("Forget", userIdentifierKey); err != nil {
+	if err := c.check("Forget", userIdentifierKey); err != nil {
 		return err
 	}
-	if err := c.store.Delete(ctx, userIdentifierKey); err != nil {
-		c.storeErrors.Add(1)
-		return fmt.Errorf("sessioncache: Forget: %w", err)
+	return c.delete(ctx, "Forget", c.key(userIdentifierKey), false)
+}
+
+// delete removes the entry of a user, also if ctx has ended.
+func (c *Cache) delete(ctx context.Context, method string, user Key, signOut bool) error {
+	c.interrupt(user, signOut)
+	err := c.store.Delete(context.WithoutCancel(ctx), user, signOut)
+	if c.stored(err); err != nil {
+		return fmt.Errorf("sessioncache: %s: %w", method, err)
 	}
 	return nil
+}
+
+// GrantAccess grants access as [seam.ClientSessionsService.GrantAccess] does, and updates the cache,
+// for all processes that share the store. Access that is granted in another way is in the cache
+// after the next renewal or [Cache.Forget].
+//
+// The error is that of package seam or of Config.Store. It is not an error if the session that then has the
+// access cannot be fetched. GrantAccess is idempotent.
+func (c *Cache) GrantAccess(ctx context.Context, params seam.ClientSessionGrantAccessParams) error {
+	if err := c.check("GrantAccess", "any"); err != nil {
+		return err
+	}
+	user, before := params.UserIdentifierKey, ""
+	if params.ClientSessionID != "" {
+		session, err := c.client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{ClientSessionID: params.ClientSessionID})
+		if err != nil {
+			return err
+		}
+		before = session.UserIdentifierKey
+		user = cmp.Or(user, before)
+	}
+	err := c.client.ClientSessions.GrantAccess(ctx, params)
+	for _, user := range []string{user, before} {
+		if user != "" {
+			err = errors.Join(err, c.Forget(context.WithoutCancel(ctx), user))
+		}
+	}
+	if err == nil && user != "" {
+		_, _ = c.Session(ctx, user) // so that the access is known when the session has to be replaced
+	}
+	return err
 }
 
 // HandleEvent removes the session of a client_session.deleted event from the cache, for all
 // processes that share the store. Other events are ignored. Its errors are those of
 // Config.Store. HandleEvent is idempotent. Pass it to [webhook.Verifier.Handler].
 func (c *Cache) HandleEvent(ctx context.Context, event webhook.Event) error {
+	if err := c.check("HandleEvent", "any"); err != nil {
+		return err
+	}
 	if event.ClientSessionDeleted == nil {
 		return nil
 	}
-	if err := c.store.DeleteSession(ctx, event.ClientSessionDeleted.ClientSessionID); err != nil {
-		c.storeErrors.Add(1)
+	err := c.store.DeleteSession(ctx, c.key(event.ClientSessionDeleted.ClientSessionID))
+	if c.stored(err); err != nil {
 		return fmt.Errorf("sessioncache: HandleEvent: %w", err)
 	}
 	return nil
+}
+
+func (c *Cache) key(id string) Key { return Key{c.config.Namespace, id} }
+
+// storeIsBack is how long the store must not have failed to be taken for working again.
+const storeIsBack = 5 * time.Second
+
+// stored counts a failure of the store, and logs the first one and the end of the failures.
+func (c *Cache) stored(err error) {
+	if err == nil {
+		if failed := c.storeAt.Load(); failed != 0 && time.Since(time.Unix(0, failed)) > storeIsBack && c.storeAt.CompareAndSwap(failed, 0) {
+			c.logger.Info("the session store works again")
+		}
+		return
+	}
+	c.storeErrors.Add(1)
+	if c.storeAt.Swap(time.Now().UnixNano()) == 0 {
+		c.logger.Error("the session store fails; sessions come from Seam without it", "error", err)
+	}
 }
 
 // Stats holds the counters of a [Cache] since it was created.
 type Stats struct {
 	Hits        uint64 // calls of Session that returned a cached session
 	Misses      uint64 // other calls of Session
+	Failures    uint64 // calls of Session that returned an error, except for a blank key or an ended context
 	Fetches     uint64 // times that a session was requested from Seam
-	Renewals    uint64 // fetches that tried to renew a session
+	Renewals    uint64 // fetches that extended or replaced a session
 	Evictions   uint64 // sessions that were removed because of MaxUsers
 	Errors      uint64 // fetches that failed, including those after which an old session was returned
-	StoreErrors uint64 // calls of the Store that failed, except Load
+	StoreErrors uint64 // calls of the Store that failed
 }
 
 // Stats returns the counters. They are read one after another, so a concurrent call may be
@@ -246,6 +410,7 @@ func (c *Cache) Stats() Stats {
 	return Stats{
 		Hits:        c.hits.Load(),
 		Misses:      c.misses.Load(),
+		Failures:    c.failures.Load(),
 		Fetches:     c.fetches.Load(),
 		Renewals:    c.renewals.Load(),
 		Evictions:   c.evictions.Load(),
@@ -254,7 +419,11 @@ func (c *Cache) Stats() Stats {
 	}
 }
 
-func checkKey(method, userIdentifierKey string) error {
+// check returns an error if c was not created with New or the key is invalid.
+func (c *Cache) check(method, userIdentifierKey string) error {
+	if c == nil || c.client == nil {
+		return invalid(method + ": the Cache is nil or zero; create one with New")
+	}
 	if problem := transport.StringProblem("the user identifier key", userIdentifierKey); problem != "" {
 		return invalid(method + ": " + problem)
 	}
@@ -280,30 +449,3 @@ func clone(session *seam.ClientSession) *seam.ClientSession {
 	}
 	return &copied.ClientSession
 }
-
-// result is the result of a load.
-type result struct {
-	entry *Entry
-	err   error
-}
-
-// load loads the session of a user and sends the result to loaded, even if a callee calls
-// runtime.Goexit.
-func (c *Cache) load(ctx context.Context, userIdentifierKey string, loaded chan<- result) {
-	done := result{err: errGoexit}
-	defer func() { loaded <- done }()
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	done.entry, done.err = c.store.Load(ctx, userIdentifierKey, func(ctx context.Context, old *Entry) (entry *Entry, err error) {
-		// A panic in this goroutine would crash the program, not only fail the request.
-		defer func() {
-			if panicked := recover(); panicked != nil {
-				c.errors.Add(1)
-				entry, err = nil, fmt.Errorf("sessioncache: Session: panic: %v\n\n%s", panicked, debug.Stack())
-			}
-		}()
-		return c.fetch(ctx, userIdentifierKey, old)
-	})
-}
-
-var errGoexit = errors.New("sessioncache: Session: the fetch called runtime.Goexit; return an error from Config.Params, Config.Store and the http.Client instead")

@@ -166,7 +166,7 @@ func TestSignOutReachesAll(t *testing.T) {
 		for deadline := signedOut.Add(bound); ; {
 			left := false
 			for _, store := range stores {
-				entry, err := store.Get(t.Context(), user)
+				entry, err := store.Get(t.Context(), sessioncache.Key{ID: user})
 				require.NoError(t, err)
 				left = left || entry != nil
 			}

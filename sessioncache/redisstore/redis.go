@@ -42,7 +42,7 @@ var errDeleted = errors.New("redisstore: the session was deleted")
 func (s *Store) index(ctx context.Context, name string, entry *sessioncache.Entry) (isDeleted bool, err error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	n, err := indexSession.Exec(ctx, s.aside.Client(), []string{s.sealer.session(entry.Session.ClientSessionID)},
+	n, err := indexSession.Exec(ctx, s.aside.Client(), []string{s.sealer.session(sessioncache.Key{ID: entry.Session.ClientSessionID})},
 		[]string{name, milliseconds(time.Until(entry.ExpiresAt)), deleted}).AsInt64()
 	return n == 1, err
 }

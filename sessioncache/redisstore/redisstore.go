@@ -146,13 +146,13 @@ func New(option rueidis.ClientOption, key []byte) (*Store, error) {
 func (s *Store) Close() { s.close.Do(s.aside.Close) }
 
 // Get implements [sessioncache.Store].
-func (s *Store) Get(ctx context.Context, userIdentifierKey string) (*sessioncache.Entry, error) {
+func (s *Store) Get(ctx context.Context, user sessioncache.Key) (*sessioncache.Entry, error) {
 	if s.isDown() {
 		return nil, errDown
 	}
 	ctx, cancel := s.bounded(ctx) // not the context of the caller: concurrent reads share one request
 	defer cancel()
-	name := s.sealer.user(userIdentifierKey)
+	name := s.sealer.user(user)
 	client := s.aside.Client()
 	result := client.DoCache(ctx, client.B().Get().Key(name).Cache(), readTTL)
 	value, err := result.ToString()
@@ -177,14 +177,14 @@ type loaded struct {
 }
 
 // Load implements [sessioncache.Store].
-func (s *Store) Load(ctx context.Context, userIdentifierKey string, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
-	name := s.sealer.user(userIdentifierKey)
+func (s *Store) Load(ctx context.Context, user sessioncache.Key, usable func(*sessioncache.Entry) bool, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
+	name := s.sealer.user(user)
 	for {
 		deletions := s.deletionsOf(name).Load()
 		// Each process runs one load of a user at a time. rueidisaside cannot tell two locks of
 		// one process apart. With two loads, the first could use the lock of the second to store
 		// a session after it was deleted.
-		result, err, _ := s.flights.Do(name, func() (any, error) { return s.load(ctx, name, fetch) })
+		result, err, _ := s.flights.Do(name, func() (any, error) { return s.load(ctx, name, usable, fetch) })
 		if err != nil {
 			return nil, err
 		}
@@ -196,7 +196,7 @@ func (s *Store) Load(ctx context.Context, userIdentifierKey string, fetch sessio
 }
 
 // load is the load that concurrent Loads in this process share.
-func (s *Store) load(ctx context.Context, name string, fetch sessioncache.FetchFunc) (loaded, error) {
+func (s *Store) load(ctx context.Context, name string, usable func(*sessioncache.Entry) bool, fetch sessioncache.FetchFunc) (loaded, error) {
 	for refused := 0; refused < maxLoads; {
 		if err := ctx.Err(); err != nil {
 			return loaded{}, err
@@ -220,7 +220,7 @@ func (s *Store) load(ctx context.Context, name string, fetch sessioncache.FetchF
 			if s.failed(err) != nil {
 				return s.direct(ctx, name, fetch)
 			}
-		case time.Now().Before(entry.RenewAt):
+		case usable(entry):
 			return loaded{entry, deletions}, nil
 		default:
 			renewed, err := s.renew(ctx, name, current.value, entry, fetch)
@@ -323,15 +323,15 @@ func (s *Store) renew(ctx context.Context, name, value string, entry *sessioncac
 }
 
 // Delete implements [sessioncache.Store].
-func (s *Store) Delete(ctx context.Context, userIdentifierKey string) error {
-	return s.failed(s.delete(ctx, s.sealer.user(userIdentifierKey)))
+func (s *Store) Delete(ctx context.Context, user sessioncache.Key, _ bool) error {
+	return s.failed(s.delete(ctx, s.sealer.user(user)))
 }
 
 // DeleteSession implements [sessioncache.Store].
-func (s *Store) DeleteSession(ctx context.Context, clientSessionID string) error {
+func (s *Store) DeleteSession(ctx context.Context, session sessioncache.Key) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	name, err := markDeleted.Exec(ctx, s.aside.Client(), []string{s.sealer.session(clientSessionID)},
+	name, err := markDeleted.Exec(ctx, s.aside.Client(), []string{s.sealer.session(sessioncache.Key{ID: session.ID})},
 		[]string{deleted, milliseconds(deletedTTL)}).ToString()
 	if err != nil {
 		return s.failed(err)

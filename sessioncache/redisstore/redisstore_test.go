@@ -211,7 +211,7 @@ func TestEndedWhileFetched(t *testing.T) {
 func addStale(t *testing.T, srv *cachetest.Seam, redis *redis) seam.ClientSession {
 	t.Helper()
 	session := srv.Add(user, 24*time.Hour, 2*time.Minute)
-	_, err := redis.store(t, key, patient).Load(t.Context(), user, func(context.Context, *sessioncache.Entry) (*sessioncache.Entry, error) {
+	_, err := redis.store(t, key, patient).Load(t.Context(), sessioncache.Key{ID: user}, func(*sessioncache.Entry) bool { return false }, func(context.Context, *sessioncache.Entry) (*sessioncache.Entry, error) {
 		return &sessioncache.Entry{Session: session, RenewAt: time.Now().Add(-time.Second), ExpiresAt: session.ExpiresAt}, nil
 	})
 	require.NoError(t, err)
@@ -333,7 +333,7 @@ func TestRedeliveredEvent(t *testing.T) {
 	require.ErrorContains(t, cache.HandleEvent(t.Context(), event), "redisstore: ")
 	permit("+del")
 	require.NoError(t, cache.HandleEvent(t.Context(), event))
-	entry, err := other.Get(t.Context(), user)
+	entry, err := other.Get(t.Context(), sessioncache.Key{ID: user})
 	require.NoError(t, err)
 	assert.Nil(t, entry)
 }

@@ -47,14 +47,14 @@ func newSealer(key []byte) (*sealer, error) {
 }
 
 // user returns the name in Redis of the entry of a user.
-func (s *sealer) user(userIdentifierKey string) string { return s.name("user", userIdentifierKey) }
+func (s *sealer) user(user sessioncache.Key) string { return s.name("user", user) }
 
 // session returns the name in Redis of the value that maps a session to its user.
-func (s *sealer) session(clientSessionID string) string { return s.name("session", clientSessionID) }
+func (s *sealer) session(session sessioncache.Key) string { return s.name("session", session) }
 
-func (s *sealer) name(kind, id string) string {
+func (s *sealer) name(kind string, key sessioncache.Key) string {
 	hash := hmac.New(sha256.New, s.names)
-	hash.Write([]byte(kind + ":" + id))
+	fmt.Fprintf(hash, "%s:%q:%s", kind, key.Namespace, key.ID)
 	return "seam:" + kind + ":" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
 }
 
@@ -64,11 +64,13 @@ type sealed struct {
 	Session     seam.ClientSession `json:"session"`
 	Life        time.Duration      `json:"life"`         // time until ExpiresAt, as of sealing
 	RenewBefore time.Duration      `json:"renew_before"` // time between RenewAt and ExpiresAt
+	CheckedAt   time.Time          `json:"checked_at,omitzero"`
+	Revoked     bool               `json:"revoked,omitzero"`
 }
 
 // seal encrypts an entry and binds it to its name.
 func (s *sealer) seal(name string, entry *sessioncache.Entry) string {
-	text, err := json.Marshal(sealed{entry.Session, time.Until(entry.ExpiresAt), entry.ExpiresAt.Sub(entry.RenewAt)})
+	text, err := json.Marshal(sealed{entry.Session, time.Until(entry.ExpiresAt), entry.ExpiresAt.Sub(entry.RenewAt), entry.CheckedAt, entry.Revoked})
 	if err != nil {
 		panic(fmt.Sprintf("redisstore: a session cannot be encoded: %v", err)) // cannot happen: it was decoded from JSON
 	}
@@ -84,5 +86,5 @@ func (s *sealer) open(name, value string, left time.Duration) *sessioncache.Entr
 		return nil
 	}
 	end := time.Now().Add(left)
-	return &sessioncache.Entry{Session: opened.Session, RenewAt: end.Add(-opened.RenewBefore), ExpiresAt: end}
+	return &sessioncache.Entry{Session: opened.Session, RenewAt: end.Add(-opened.RenewBefore), ExpiresAt: end, CheckedAt: opened.CheckedAt, Revoked: opened.Revoked}
 }

@@ -28,7 +28,7 @@ type Model struct {
 
 	rand   *rand.Rand
 	cached map[string]*seam.ClientSession
-	renew  map[string]time.Time // when to renew the cached session of a user
+	renew  map[string]time.Time // when to renew the cached session of a user at the latest
 	dead   map[string]bool      // IDs of sessions that were ended through a cache
 	broken bool
 }
@@ -81,6 +81,9 @@ func (m *Model) step(t *testing.T, user string, cache *sessioncache.Cache) (what
 	case n < 94:
 		m.broken = !m.broken
 		m.Seam.Break(m.broken)
+		if m.Sleep != nil {
+			m.Sleep(time.Minute) // longer than the pause after a failure
+		}
 	case m.Sleep != nil:
 		m.Sleep(time.Duration(m.rand.Int64N(int64(20 * time.Minute))))
 	}
@@ -100,18 +103,14 @@ func (m *Model) session(t *testing.T, user string, cache *sessioncache.Cache) er
 	session, err := cache.Session(t.Context(), user)
 	requests := m.Seam.Requests("") - before
 	cached := m.cached[user]
-	isCached := cached != nil && now.Before(m.renew[user])
-	if isCached && requests > 0 {
+	if cached != nil && requests == 0 && now.Before(m.renew[user]) {
+		return same(cached, session, err)
+	}
+	if cached != nil && now.Before(m.renew[user].Add(-m.RefreshBefore)) {
 		return fmt.Errorf("%d requests for a cached session", requests)
 	}
 	switch {
-	case isCached:
-		return same(cached, session, err)
 	case m.broken && cached != nil && now.Before(cached.ExpiresAt):
-		m.renew[user] = now.Add(30 * time.Second)
-		if m.renew[user].After(cached.ExpiresAt) {
-			m.renew[user] = cached.ExpiresAt
-		}
 		return same(cached, session, err)
 	case m.broken:
 		delete(m.cached, user)
@@ -142,6 +141,9 @@ func (m *Model) learn(user string, session *seam.ClientSession, err error) error
 	}
 	m.cached[user] = session
 	m.renew[user] = session.ExpiresAt.Add(-m.RefreshBefore)
+	if soon := time.Now().Add(min(m.RefreshBefore, time.Until(session.ExpiresAt)/3)); m.renew[user].Before(soon) {
+		m.renew[user] = soon // later, so that it is not renewed again and again
+	}
 	return nil
 }
 
@@ -149,8 +151,9 @@ func (m *Model) learn(user string, session *seam.ClientSession, err error) error
 func (m *Model) sessions(t *testing.T, user string) error {
 	t.Helper()
 	got, errs := make([]*seam.ClientSession, 4*len(m.Caches)), make([]error, 4*len(m.Caches))
-	isCached := m.cached[user] != nil && time.Now().Before(m.renew[user])
-	if m.broken && !isCached {
+	cached := m.cached[user]
+	isCached := cached != nil && time.Now().Before(m.renew[user].Add(-m.RefreshBefore))
+	if m.broken && !isCached || !isCached && cached != nil && time.Now().Before(m.renew[user]) {
 		return nil
 	}
 	var group sync.WaitGroup

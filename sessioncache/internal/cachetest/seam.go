@@ -3,6 +3,7 @@ package cachetest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type Seam struct {
 	Hang atomic.Bool
 	// If Forgetful is set, sessions are not stored.
 	Forgetful bool
+	// If Extend is set, get_or_create updates the expiry of an existing session.
+	Extend bool
 
 	mu       sync.Mutex
 	sessions []session
@@ -162,14 +165,37 @@ func (s *Seam) revoke(clientSessionID string) (found bool) {
 	return found
 }
 
+// params are the params of all requests.
+type params struct {
+	ClientSessionID     string    `json:"client_session_id"`
+	UserIdentifierKey   string    `json:"user_identifier_key"`
+	ConnectWebviewIDs   []string  `json:"connect_webview_ids"`
+	ConnectedAccountIDs []string  `json:"connected_account_ids"`
+	UserIdentityID      string    `json:"user_identity_id"`
+	ExpiresAt           time.Time `json:"expires_at"`
+}
+
+// grant adds the access of p to s.
+func (p params) grant(s *seam.ClientSession) {
+	s.ConnectWebviewIDs = union(s.ConnectWebviewIDs, p.ConnectWebviewIDs)
+	s.ConnectedAccountIDs = union(s.ConnectedAccountIDs, p.ConnectedAccountIDs)
+	s.UserIdentityID = cmp.Or(p.UserIdentityID, s.UserIdentityID)
+}
+
+func union(a, b []string) []string {
+	all := slices.Clone(a)
+	for _, id := range b {
+		if !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
 // RoundTrip implements [http.RoundTripper].
 func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 	path := strings.TrimPrefix(req.URL.Path, "/client_sessions/")
-	var params struct {
-		ClientSessionID   string    `json:"client_session_id"`
-		UserIdentifierKey string    `json:"user_identifier_key"`
-		ExpiresAt         time.Time `json:"expires_at"`
-	}
+	var params params
 	err := json.NewDecoder(req.Body).Decode(&params)
 	err = errors.Join(err, req.Body.Close())
 	s.mu.Lock()
@@ -194,7 +220,7 @@ func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 
-	status, response := s.respond(path, params.ClientSessionID, params.UserIdentifierKey, params.ExpiresAt)
+	status, response := s.respond(path, params)
 	body, err := json.Marshal(response)
 	if err == nil && s.After != nil {
 		err = s.After(path)
@@ -213,35 +239,61 @@ func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func (s *Seam) respond(path, clientSessionID, userIdentifierKey string, expiresAt time.Time) (int, any) {
+func (s *Seam) respond(path string, params params) (int, any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	expiresAt := params.ExpiresAt
+	if latest := s.now().Add(s.maxLife); s.maxLife > 0 && (expiresAt.IsZero() || expiresAt.After(latest)) {
+		expiresAt = latest
+	}
+	isLive := func(session session) bool {
+		return s.alive(session) && (session.ClientSessionID == params.ClientSessionID || session.UserIdentifierKey == params.UserIdentifierKey)
+	}
+	i := slices.IndexFunc(s.sessions, isLive)
 	switch path {
 	case "get_or_create":
-		for _, session := range slices.Backward(s.sessions) {
-			if session.UserIdentifierKey == userIdentifierKey && s.alive(session) {
-				return http.StatusOK, map[string]any{"client_session": session.ClientSession}
+		if i >= 0 {
+			if s.Extend && !params.ExpiresAt.IsZero() {
+				s.sessions[i].ExpiresAt = expiresAt.Truncate(time.Millisecond)
 			}
+			return http.StatusOK, map[string]any{"client_session": s.sessions[i].ClientSession}
 		}
 		if expiresAt.IsZero() {
 			expiresAt = s.now().AddDate(1, 0, 0)
 		}
-		if latest := s.now().Add(s.maxLife); s.maxLife > 0 && expiresAt.After(latest) {
-			expiresAt = latest
+		added := s.add(params.UserIdentifierKey, s.now(), expiresAt)
+		params.grant(&added)
+		if !s.Forgetful {
+			s.sessions[len(s.sessions)-1].ClientSession = added
 		}
-		return http.StatusOK, map[string]any{"client_session": s.add(userIdentifierKey, s.now(), expiresAt)}
+		return http.StatusOK, map[string]any{"client_session": added}
+	case "get":
+		if i >= 0 {
+			return http.StatusOK, map[string]any{"client_session": s.sessions[i].ClientSession}
+		}
+	case "grant_access":
+		if slices.Contains(params.ConnectedAccountIDs, Gone) {
+			return http.StatusBadRequest, map[string]any{"error": map[string]any{"type": "connected_account_not_found", "message": "not found"}}
+		}
+		if i >= 0 {
+			params.grant(&s.sessions[i].ClientSession)
+			return http.StatusOK, map[string]any{"ok": true}
+		}
 	case "list":
 		list := []seam.ClientSession{}
 		for _, session := range s.sessions {
-			if session.UserIdentifierKey == userIdentifierKey && s.alive(session) {
+			if session.UserIdentifierKey == params.UserIdentifierKey && s.alive(session) {
 				list = append(list, session.ClientSession)
 			}
 		}
 		return http.StatusOK, map[string]any{"client_sessions": list}
 	case "revoke", "delete":
-		if s.revoke(clientSessionID) {
+		if s.revoke(params.ClientSessionID) {
 			return http.StatusOK, map[string]any{"ok": true}
 		}
 	}
 	return http.StatusNotFound, map[string]any{"error": map[string]any{"type": "client_session_not_found", "message": "not found"}}
 }
+
+// Gone is an account that no session can get access to.
+const Gone = "account_gone"

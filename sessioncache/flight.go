@@ -1,0 +1,203 @@
+package sessioncache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/seam-go/seam/internal/redact"
+)
+
+// maxLoads is the maximum number of times that a flight loads a session that is deleted meanwhile.
+const maxLoads = 10
+
+// flight is the load of a user's entry, which all callers in this process share. All fields but
+// done are protected by Cache.mu until done is closed.
+type flight struct {
+	waiting   int  // callers
+	started   bool // a goroutine runs it
+	signedOut bool // SignOut was called meanwhile
+	deletions int  // calls of Forget meanwhile
+	cancel    context.CancelFunc
+
+	done  chan struct{} // closed when entry and err are set
+	entry *Entry
+	err   error
+}
+
+// load returns the entry of a user from the user's flight. A flight starts when one of its callers
+// gets a place, so that callers in the queue cost no goroutine, and one that gives up leaves
+// nothing behind.
+func (c *Cache) load(ctx context.Context, user Key, usable func(*Entry) bool) (*Entry, error) {
+	f, places, err := c.join(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	defer c.leave(user, f)
+	for {
+		select {
+		case <-f.done:
+			return f.entry, f.err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case places <- struct{}{}:
+			places = nil
+			c.start(ctx, user, f, usable)
+		}
+	}
+}
+
+// join returns the flight of a user, and the places if it has not started. If it was signed out, join
+// waits for its end and makes another.
+func (c *Cache) join(ctx context.Context, user Key) (*flight, chan struct{}, error) {
+	for {
+		c.mu.Lock()
+		if c.signingOut[user] > 0 {
+			c.mu.Unlock()
+			return nil, nil, ErrSignedOut
+		}
+		f := c.flights[user]
+		if f == nil {
+			if err := c.outage.err(); err != nil {
+				c.mu.Unlock()
+				return nil, nil, err
+			}
+			f = &flight{done: make(chan struct{})}
+			c.flights[user] = f
+		}
+		if !f.signedOut {
+			f.waiting++
+			places := c.places
+			if f.started {
+				places = nil
+			}
+			c.mu.Unlock()
+			return f, places, nil
+		}
+		c.mu.Unlock()
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (c *Cache) leave(user Key, f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.waiting--; f.waiting == 0 && !f.started && c.flights[user] == f {
+		delete(c.flights, user)
+	}
+}
+
+// start starts f, or releases the caller's place if f has started.
+func (c *Cache) start(ctx context.Context, user Key, f *flight, usable func(*Entry) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.started {
+		<-c.places
+		return
+	}
+	f.started = true
+	ctx, f.cancel = context.WithTimeout(context.WithoutCancel(ctx), c.config.Timeout)
+	go func() {
+		defer func() { <-c.places }()
+		defer f.cancel()
+		entry, err := (*Entry)(nil), errGoexit
+		defer func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			delete(c.flights, user)
+			if f.entry, f.err = entry, err; f.signedOut {
+				f.entry, f.err = nil, ErrSignedOut
+			}
+			close(f.done)
+		}()
+		entry, err = c.fly(ctx, user, f, usable)
+	}()
+}
+
+var errGoexit = errors.New("sessioncache: Session: the fetch called runtime.Goexit; return an error from Config.Params, Config.Store and the http.Client instead")
+
+// fly loads an entry, again if it is deleted meanwhile.
+func (c *Cache) fly(ctx context.Context, user Key, f *flight, usable func(*Entry) bool) (*Entry, error) {
+	for range maxLoads {
+		deletions := c.deletions(f)
+		entry, err := c.loadOnce(ctx, user, usable)
+		if !errors.Is(err, ErrDeleted) && c.deletions(f) == deletions {
+			return entry, err
+		}
+	}
+	return nil, ErrDeleted
+}
+
+func (c *Cache) deletions(f *flight) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return f.deletions
+}
+
+// loadOnce loads an entry from the store, or from Seam if the store fails.
+func (c *Cache) loadOnce(ctx context.Context, user Key, usable func(*Entry) bool) (*Entry, error) {
+	var fetched *Entry
+	var fetchErr error
+	fetch := func(ctx context.Context, old *Entry) (_ *Entry, err error) {
+		// A panic in this goroutine would crash the program, not only fail the request.
+		defer func() {
+			if panicked := recover(); panicked != nil {
+				text := fmt.Sprintf("sessioncache: Session: panic: %v\n\n%s", panicked, debug.Stack())
+				fetched, err = nil, errors.New(redact.Secrets{Identifiers: []string{user.ID}}.Text(text))
+			}
+			if fetchErr = err; err != nil {
+				c.errors.Add(1)
+			}
+			if fetched != nil {
+				err = nil // the store needs fetched, even if Seam failed in the middle of a renewal
+			}
+		}()
+		fetched, err = c.fetch(ctx, user.ID, old)
+		return fetched, err
+	}
+	entry, err := c.store.Load(ctx, user, usable, fetch)
+	switch {
+	case err == nil:
+		c.stored(nil)
+	case errors.Is(err, ErrDeleted), errors.Is(err, ErrSignedOut):
+		return nil, err
+	case fetched == nil && fetchErr != nil:
+		return nil, fetchErr
+	case fetched == nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("sessioncache: Session: the store did not return a session in time: %w", ctx.Err())
+	default:
+		c.stored(err)
+		if entry = fetched; entry == nil {
+			_, _ = fetch(ctx, nil)
+			entry = fetched
+		}
+	}
+	if entry == nil || entry.Revoked || !c.now().Before(entry.ExpiresAt) {
+		return nil, fetchErr
+	}
+	return entry, nil
+}
+
+// interrupt ends or repeats the flight of a user whose session was deleted.
+func (c *Cache) interrupt(user Key, signOut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.flights[user]
+	switch {
+	case f == nil:
+	case !signOut:
+		f.deletions++
+	case f.started:
+		f.signedOut = true
+		f.cancel()
+	default:
+		f.started, f.err = true, ErrSignedOut
+		close(f.done)
+		delete(c.flights, user)
+	}
+}
