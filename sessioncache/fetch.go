@@ -89,7 +89,9 @@ func (c *Cache) get(ctx context.Context, params seam.ClientSessionGetOrCreatePar
 		before = &old.Session
 	}
 	if replace {
-		revoked = &Entry{Session: entry.Session, RenewAt: entry.RenewAt, ExpiresAt: entry.ExpiresAt, Revoked: true}
+		held := *entry
+		revoked = &held
+		revoked.Revoked = true
 		if before == nil {
 			before = &revoked.Session
 		}
@@ -168,7 +170,7 @@ func (c *Cache) getOrCreate(ctx context.Context, params seam.ClientSessionGetOrC
 	if ahead := time.Until(session.CreatedAt); ahead > time.Duration(c.ahead.Load()) && ahead <= maxAhead {
 		c.ahead.Store(int64(ahead))
 	}
-	entry := &Entry{Session: *session, ExpiresAt: session.ExpiresAt}
+	entry := &Entry{Session: *session, ExpiresAt: session.ExpiresAt, Client: c.identity}
 	if session.ExpiresAt.IsZero() {
 		entry.ExpiresAt = c.now().Add(noEnd)
 	}

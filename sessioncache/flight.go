@@ -10,7 +10,7 @@ import (
 )
 
 // maxLoads is the maximum number of times that a flight loads a session that is deleted meanwhile.
-const maxLoads = 10
+const maxLoads = 8
 
 // flight is the load of a user's entry, which all callers in this process share. All fields but
 // done are protected by Cache.mu until done is closed.

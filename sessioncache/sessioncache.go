@@ -24,9 +24,12 @@ package sessioncache
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -89,9 +92,9 @@ type Config struct {
 	Store Store
 
 	// Namespace separates caches that share a Store: those with different ones have no sessions in
-	// common. Set it to the ID of the workspace if there are several. Without it, the cache takes
-	// sessions from the Store only after Seam has told it the workspace of the client, in its first
-	// response, and ignores those of other workspaces.
+	// common. Set it to the ID of the workspace if there are several. Sessions of another workspace
+	// than that of the client are ignored in any case. Without a Namespace, those that another
+	// API key fetched are ignored until the first response of Seam tells which workspace it is.
 	Namespace string
 
 	// Logger receives the failures of Seam, of the Store and of the handler. If it is nil,
@@ -102,12 +105,13 @@ type Config struct {
 // Cache caches one client session for each user. Create one with [New] and share it: it is safe
 // for concurrent use. It does not need to be closed.
 type Cache struct {
-	client *seam.Client
-	config Config
-	store  Store
-	logger *slog.Logger
-	outage outage
-	places chan struct{} // of fetches
+	client   *seam.Client
+	identity string // as in Entry.Client
+	config   Config
+	store    Store
+	logger   *slog.Logger
+	outage   outage
+	places   chan struct{} // of fetches
 
 	mu         sync.Mutex
 	flights    map[Key]*flight
@@ -164,7 +168,7 @@ func New(client *seam.Client, config Config) (*Cache, error) {
 	config.Timeout = cmp.Or(config.Timeout, defaultTimeout)
 	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
 	c := &Cache{
-		client: client, config: config, store: config.Store, logger: config.Logger,
+		client: client, identity: identify(client), config: config, store: config.Store, logger: config.Logger,
 		outage:  outage{logger: config.Logger, probe: config.Timeout},
 		places:  make(chan struct{}, config.MaxFetches),
 		flights: map[Key]*flight{}, signingOut: map[Key]int{}, replacing: map[Key]bool{},
@@ -183,6 +187,24 @@ func isClientSession(client *seam.Client) bool {
 	_, err := client.ClientSessions.Get(ctx, seam.ClientSessionGetParams{})
 	return !errors.Is(err, seam.ErrInvalidParams)
 }
+
+// identify returns a hash of the endpoint and the credential of client. It gets them from a request that
+// is not sent.
+func identify(client *seam.Client) string {
+	hash := sha256.New()
+	read := roundTripper(func(req *http.Request) (*http.Response, error) {
+		fmt.Fprintln(hash, req.URL, req.Header.Values("Authorization"), req.Header.Values("seam-workspace"), req.Header.Values("seam-publishable-key"))
+		return nil, errors.New("not sent")
+	})
+	_, _ = client.ClientSessions.GetOrCreate(context.Background(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "nobody"},
+		seam.WithHTTPClient(&http.Client{Transport: read}), seam.WithMaxRetries(0),
+		seam.WithLogger(slog.New(slog.DiscardHandler)), seam.WithObserver(func(context.Context, seam.Attempt) {}))
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // Session returns a session of a user. If the cache has none, Session gets one from Seam. The
 // caller may modify the result.
@@ -272,7 +294,7 @@ func (c *Cache) isValid(e *Entry) bool {
 	if workspace := c.workspace.Load(); workspace != nil {
 		return *workspace == e.Session.WorkspaceID
 	}
-	return c.config.Namespace != ""
+	return c.config.Namespace != "" || e.Client == c.identity
 }
 
 // SignOut revokes all sessions of a user and removes them from the cache as [Cache.Forget] does,

@@ -59,6 +59,7 @@ type Entry struct {
 	RenewAt   time.Time // when to renew Session
 	ExpiresAt time.Time // when the token of Session stops working
 	CheckedAt time.Time // when Seam last returned Session again; may be zero
+	Client    string    // identifies the client of the cache that fetched Session
 	Revoked   bool      // Session was revoked to replace it, and the new one is not there yet
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"log"
@@ -121,13 +120,11 @@ func (a *app) signedIn(r *http.Request) (string, signIn, bool) {
 	return cookie.Value, found, ok && time.Now().Before(found.expires)
 }
 
-var errSignedOut = errors.New("the visitor is not signed in")
-
 // userOf returns your own ID of the user who sent the request.
 func (a *app) userOf(r *http.Request) (string, error) {
 	_, found, ok := a.signedIn(r)
 	if !ok {
-		return "", errSignedOut
+		return "", sessioncache.ErrNotSignedIn
 	}
 	return found.user, nil
 }

@@ -30,7 +30,7 @@ func TestPackage(t *testing.T) {
 	user.runGo(t, folder, "get", "github.com/seam-go/seam/...")
 	user.runGo(t, folder, "build", "github.com/seam-go/seam/...")
 	assert.Equal(t, []string{
-		"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/maypok86/otter/v2",
+		"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/hashicorp/golang-lru/v2",
 		"github.com/seam-go/seam", "github.com/standard-webhooks/standard-webhooks/libraries",
 	}, user.modules(t, folder, "github.com/seam-go/seam/..."), "nothing that only the tests need")
 

@@ -72,8 +72,8 @@ const (
 	// an event that failed is delivered again.
 	deletedTTL = 10 * time.Minute
 	// maxLoads is how often a load fetches a session that turns out to be deleted, before it
-	// returns ErrDeleted.
-	maxLoads = 8
+	// returns ErrDeleted to the cache, which loads again.
+	maxLoads = 1
 )
 
 // Store is a [sessioncache.Store] in Redis. Create one with [New]. It is safe for concurrent use.

@@ -65,12 +65,13 @@ type sealed struct {
 	Life        time.Duration      `json:"life"`         // time until ExpiresAt, as of sealing
 	RenewBefore time.Duration      `json:"renew_before"` // time between RenewAt and ExpiresAt
 	CheckedAt   time.Time          `json:"checked_at,omitzero"`
+	Client      string             `json:"client"`
 	Revoked     bool               `json:"revoked,omitzero"`
 }
 
 // seal encrypts an entry and binds it to its name.
 func (s *sealer) seal(name string, entry *sessioncache.Entry) string {
-	text, err := json.Marshal(sealed{entry.Session, time.Until(entry.ExpiresAt), entry.ExpiresAt.Sub(entry.RenewAt), entry.CheckedAt, entry.Revoked})
+	text, err := json.Marshal(sealed{entry.Session, time.Until(entry.ExpiresAt), entry.ExpiresAt.Sub(entry.RenewAt), entry.CheckedAt, entry.Client, entry.Revoked})
 	if err != nil {
 		panic(fmt.Sprintf("redisstore: a session cannot be encoded: %v", err)) // cannot happen: it was decoded from JSON
 	}
@@ -86,5 +87,5 @@ func (s *sealer) open(name, value string, left time.Duration) *sessioncache.Entr
 		return nil
 	}
 	end := time.Now().Add(left)
-	return &sessioncache.Entry{Session: opened.Session, RenewAt: end.Add(-opened.RenewBefore), ExpiresAt: end, CheckedAt: opened.CheckedAt, Revoked: opened.Revoked}
+	return &sessioncache.Entry{Session: opened.Session, RenewAt: end.Add(-opened.RenewBefore), ExpiresAt: end, CheckedAt: opened.CheckedAt, Client: opened.Client, Revoked: opened.Revoked}
 }
