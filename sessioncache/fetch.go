@@ -126,9 +126,9 @@ func (c *Cache) isDue(entry *Entry) bool {
 // that all get the same new one.
 func (c *Cache) replace(ctx context.Context, params seam.ClientSessionGetOrCreateParams, entry *Entry) (*Entry, error) {
 	c.renewals.Add(1)
-	user := c.key(params.UserIdentifierKey)
-	c.setReplacing(user, true)
-	defer c.setReplacing(user, false)
+	c.mu.Lock()
+	c.replacing[c.key(params.UserIdentifierKey)] = true // until the end of the flight
+	c.mu.Unlock()
 	revokeErr := c.client.ClientSessions.Revoke(ctx, entry.Session.ClientSessionID)
 	if errors.Is(revokeErr, seam.ErrNotFound) {
 		revokeErr = nil
@@ -147,14 +147,6 @@ func (c *Cache) replace(ctx context.Context, params seam.ClientSessionGetOrCreat
 		renewed.RenewAt = renewed.ExpiresAt
 	}
 	return renewed, nil
-}
-
-func (c *Cache) setReplacing(user Key, is bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.replacing[user] = is; !is {
-		delete(c.replacing, user)
-	}
 }
 
 // getOrCreate gets a session from Seam.

@@ -110,6 +110,7 @@ func (c *Cache) start(ctx context.Context, user Key, f *flight, usable func(*Ent
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			delete(c.flights, user)
+			delete(c.replacing, user)
 			if f.entry, f.err = entry, err; f.signedOut {
 				f.entry, f.err = nil, ErrSignedOut
 			}

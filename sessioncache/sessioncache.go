@@ -246,7 +246,7 @@ func (c *Cache) session(ctx context.Context, user Key, refused string) (*seam.Cl
 	var entry *Entry
 	if !hasOld(cached) {
 		entry, err = c.load(waitCtx, user, usable)
-	} else if entry, err = c.loadSoon(waitCtx, user, usable); err != nil {
+	} else if entry, err = c.loadSoon(waitCtx, user, usable); err != nil && !c.isReplacing(user) {
 		if latest, getErr := c.store.Get(ctx, user); getErr == nil && hasOld(latest) { // else it was revoked or deleted
 			return clone(&latest.Session), nil
 		}
@@ -267,13 +267,16 @@ func (c *Cache) loadSoon(ctx context.Context, user Key, usable func(*Entry) bool
 	soon, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	entry, err := c.load(soon, user, usable)
-	c.mu.Lock()
-	isReplaced := soon.Err() != nil && c.replacing[user]
-	c.mu.Unlock()
-	if err != nil && isReplaced {
+	if err != nil && soon.Err() != nil && c.isReplacing(user) {
 		return c.load(ctx, user, usable)
 	}
 	return entry, err
+}
+
+func (c *Cache) isReplacing(user Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replacing[user]
 }
 
 // isUsable reports whether e can be returned without a fetch.
