@@ -129,7 +129,9 @@ func (c *Cache) replace(ctx context.Context, params seam.ClientSessionGetOrCreat
 	c.mu.Lock()
 	c.replacing[c.key(params.UserIdentifierKey)] = true // until the end of the flight
 	c.mu.Unlock()
-	revokeErr := c.client.ClientSessions.Revoke(ctx, entry.Session.ClientSessionID)
+	revokeCtx, cancel := context.WithTimeout(ctx, c.config.Timeout/2) // leaves time to see what became of it
+	defer cancel()
+	revokeErr := c.client.ClientSessions.Revoke(revokeCtx, entry.Session.ClientSessionID)
 	if errors.Is(revokeErr, seam.ErrNotFound) {
 		revokeErr = nil
 	}

@@ -198,7 +198,7 @@ func TestRenewalThatHangs(t *testing.T) {
 		old    bool
 	}{
 		"the request for the old session": {"get_or_create", 2, time.Second, true},
-		"the revoke":                      {"revoke", 1, 10 * time.Second, true},
+		"the revoke":                      {"revoke", 1, 5 * time.Second, true},
 		"the request for the new session": {"get_or_create", 3, 10 * time.Second, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -195,7 +195,7 @@ func TestEndedWhileFetched(t *testing.T) {
 func addStale(t *testing.T, srv *cachetest.Seam, redis *redis) seam.ClientSession {
 	t.Helper()
 	session := srv.Add(user, 24*time.Hour, 2*time.Minute)
-	_, err := redis.store(t, key, patient).Load(t.Context(), sessioncache.Key{ID: user}, func(*sessioncache.Entry) bool { return false }, func(context.Context, *sessioncache.Entry) (*sessioncache.Entry, error) {
+	_, err := redis.store(t, key, patient).Load(t.Context(), sessioncache.Key{Namespace: "workspace", ID: user}, func(*sessioncache.Entry) bool { return false }, func(context.Context, *sessioncache.Entry) (*sessioncache.Entry, error) {
 		return &sessioncache.Entry{Session: session, RenewAt: time.Now().Add(-time.Second), ExpiresAt: session.ExpiresAt}, nil
 	})
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ func TestRenewal(t *testing.T) {
 	redis, srv := newRedis(t), &cachetest.Seam{}
 	old := addStale(t, srv, redis)
 	srv.After = func(string) error { time.Sleep(10 * time.Millisecond); return nil }
-	caches := redis.caches(t, srv, 3, patient, sessioncache.Config{Lifetime: time.Hour})
+	caches := redis.caches(t, srv, 3, patient, sessioncache.Config{Namespace: "workspace", Lifetime: time.Hour})
 	var group sync.WaitGroup
 	tokens := make([]string, 30)
 	for i := range tokens {
@@ -236,7 +236,7 @@ func TestRenewalThatFails(t *testing.T) {
 	t.Parallel()
 	redis, srv := newRedis(t), &cachetest.Seam{}
 	old := addStale(t, srv, redis)
-	caches := redis.caches(t, srv, 2, patient, sessioncache.Config{})
+	caches := redis.caches(t, srv, 2, patient, sessioncache.Config{Namespace: "workspace"})
 	srv.Break(true)
 	for range 10 {
 		for _, cache := range caches {
@@ -247,6 +247,7 @@ func TestRenewalThatFails(t *testing.T) {
 	_, err := caches[0].Session(t.Context(), user)
 	require.ErrorIs(t, err, cachetest.ErrBroken)
 	srv.Break(false)
+	time.Sleep(2 * time.Second)
 	for _, cache := range caches {
 		assert.NotEqual(t, old.ClientSessionID, srv.Get(t, cache).ClientSessionID)
 	}
@@ -261,7 +262,7 @@ func TestEndedWhileRenewed(t *testing.T) {
 			t.Parallel()
 			redis, srv := newRedis(t), &cachetest.Seam{}
 			addStale(t, srv, redis)
-			caches := redis.caches(t, srv, 2, patient, sessioncache.Config{Lifetime: time.Hour})
+			caches := redis.caches(t, srv, 2, patient, sessioncache.Config{Namespace: "workspace", Lifetime: time.Hour})
 			onItsWay, release := make(chan struct{}, 10), make(chan struct{})
 			var broken atomic.Bool
 			broken.Store(true)
