@@ -15,11 +15,12 @@ const maxLoads = 8
 // flight is the load of a user's entry, which all callers in this process share. All fields but
 // done are protected by Cache.mu until done is closed.
 type flight struct {
-	waiting   int  // callers
-	started   bool // a goroutine runs it
-	signedOut bool // SignOut was called meanwhile
-	deletions int  // calls of Forget meanwhile
-	cancel    context.CancelFunc
+	waiting   int             // callers
+	started   bool            // a goroutine runs it
+	signedOut bool            // SignOut was called meanwhile
+	deletions int             // calls of Forget meanwhile
+	fetching  context.Context // of the fetch alone, so that a store can release its lock
+	abort     context.CancelFunc
 
 	done  chan struct{} // closed when entry and err are set
 	entry *Entry
@@ -101,10 +102,12 @@ func (c *Cache) start(ctx context.Context, user Key, f *flight, usable func(*Ent
 		return
 	}
 	f.started = true
-	ctx, f.cancel = context.WithTimeout(context.WithoutCancel(ctx), c.config.Timeout)
+	f.fetching, f.abort = context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.Timeout)
 	go func() {
 		defer func() { <-c.places }()
-		defer f.cancel()
+		defer cancel()
+		defer f.abort()
 		entry, err := (*Entry)(nil), errGoexit
 		defer func() {
 			c.mu.Lock()
@@ -126,7 +129,7 @@ var errGoexit = errors.New("sessioncache: Session: the fetch called runtime.Goex
 func (c *Cache) fly(ctx context.Context, user Key, f *flight, usable func(*Entry) bool) (*Entry, error) {
 	for range maxLoads {
 		deletions := c.deletions(f)
-		entry, err := c.loadOnce(ctx, user, usable)
+		entry, err := c.loadOnce(ctx, user, f, usable)
 		if !errors.Is(err, ErrDeleted) && c.deletions(f) == deletions {
 			return entry, err
 		}
@@ -141,7 +144,7 @@ func (c *Cache) deletions(f *flight) int {
 }
 
 // loadOnce loads an entry from the store, or from Seam if the store fails.
-func (c *Cache) loadOnce(ctx context.Context, user Key, usable func(*Entry) bool) (*Entry, error) {
+func (c *Cache) loadOnce(ctx context.Context, user Key, f *flight, usable func(*Entry) bool) (*Entry, error) {
 	var fetched *Entry
 	var fetchErr error
 	fetch := func(ctx context.Context, old *Entry) (_ *Entry, err error) {
@@ -158,6 +161,9 @@ func (c *Cache) loadOnce(ctx context.Context, user Key, usable func(*Entry) bool
 				err = nil // the store needs fetched, even if Seam failed in the middle of a renewal
 			}
 		}()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(f.fetching, cancel)()
 		fetched, err = c.fetch(ctx, user.ID, old)
 		return fetched, err
 	}
@@ -195,7 +201,7 @@ func (c *Cache) interrupt(user Key, signOut bool) {
 		f.deletions++
 	case f.started:
 		f.signedOut = true
-		f.cancel()
+		f.abort()
 	default:
 		f.started, f.err = true, ErrSignedOut
 		close(f.done)

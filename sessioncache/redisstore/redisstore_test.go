@@ -169,8 +169,13 @@ func TestEndedWhileFetched(t *testing.T) {
 				tokens := make(chan string, 10)
 				session := func(cache *sessioncache.Cache) {
 					session, err := cache.Session(t.Context(), user)
-					if assert.NoError(t, err) {
+					if name == "SignOut" && err != nil {
+						assert.ErrorIs(t, err, sessioncache.ErrSignedOut)
+						tokens <- ""
+					} else if assert.NoError(t, err) {
 						tokens <- session.Token
+					} else {
+						tokens <- ""
 					}
 				}
 				for range 3 {
@@ -182,7 +187,9 @@ func TestEndedWhileFetched(t *testing.T) {
 				go session(caches[ending])
 				close(release)
 				for range 4 {
-					assert.True(t, srv.Valid(<-tokens))
+					if token := <-tokens; token != "" {
+						assert.True(t, srv.Valid(token))
+					}
 				}
 				assert.NotEqual(t, ended, srv.Get(t, caches[0]).ClientSessionID)
 				assert.LessOrEqual(t, srv.Requests("get_or_create"), 3)
@@ -281,9 +288,11 @@ func TestEndedWhileRenewed(t *testing.T) {
 			}()
 			<-onItsWay
 			end(t, srv, caches[1])
+			time.Sleep(100 * time.Millisecond) // until the other process knows
 			close(release)
-			require.ErrorIs(t, <-ended, cachetest.ErrBroken)
+			require.Error(t, <-ended)
 			broken.Store(false)
+			time.Sleep(2 * time.Second)
 			for _, cache := range caches {
 				srv.Get(t, cache)
 			}

@@ -78,12 +78,10 @@ func (m *Model) step(t *testing.T, user string, cache *sessioncache.Cache) (what
 		return "HandleEvent", err
 	case n < 91 && cached != nil:
 		m.Seam.Revoke(cached.ClientSessionID) // by another program
-	case n < 94:
+	case n < 94 && m.Sleep != nil:
 		m.broken = !m.broken
 		m.Seam.Break(m.broken)
-		if m.Sleep != nil {
-			m.Sleep(time.Minute) // longer than the pause after a failure
-		}
+		m.Sleep(time.Minute) // longer than the pause after a failure
 	case m.Sleep != nil:
 		m.Sleep(time.Duration(m.rand.Int64N(int64(20 * time.Minute))))
 	}
