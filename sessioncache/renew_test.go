@@ -334,7 +334,7 @@ func TestRenewalIsShared(t *testing.T) {
 		cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour})
 		srv.Get(t, cache)
 		time.Sleep(55 * time.Minute)
-		srv.After = func(string) error { time.Sleep(time.Second); return nil }
+		srv.After = func(string) error { time.Sleep(800 * time.Millisecond); return nil }
 		var group sync.WaitGroup
 		for range 1000 {
 			group.Go(func() { srv.Get(t, cache) })

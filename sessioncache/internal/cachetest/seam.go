@@ -29,6 +29,8 @@ type Seam struct {
 	Hang atomic.Bool
 	// If Forgetful is set, sessions are not stored.
 	Forgetful bool
+	// Workspace is the workspace of the sessions. The default is "workspace".
+	Workspace string
 	// If Extend is set, get_or_create updates the expiry of an existing session.
 	Extend bool
 
@@ -39,6 +41,7 @@ type Seam struct {
 	ahead    time.Duration
 	maxLife  time.Duration
 	broken   bool
+	gone     map[string]bool
 }
 
 type session struct {
@@ -148,7 +151,7 @@ func (s *Seam) add(userIdentifierKey string, createdAt, expiresAt time.Time) sea
 		ExpiresAt:           expiresAt.Truncate(time.Millisecond),
 		Token:               fmt.Sprintf("seam_cst%d_token", s.made),
 		UserIdentifierKey:   userIdentifierKey,
-		WorkspaceID:         "workspace",
+		WorkspaceID:         cmp.Or(s.Workspace, "workspace"),
 	}
 	if !s.Forgetful {
 		s.sessions = append(s.sessions, session{ClientSession: added})
@@ -272,7 +275,7 @@ func (s *Seam) respond(path string, params params) (int, any) {
 			return http.StatusOK, map[string]any{"client_session": s.sessions[i].ClientSession}
 		}
 	case "grant_access":
-		if slices.Contains(params.ConnectedAccountIDs, Gone) {
+		if slices.ContainsFunc(params.ConnectedAccountIDs, func(id string) bool { return s.gone[id] }) {
 			return http.StatusBadRequest, map[string]any{"error": map[string]any{"type": "connected_account_not_found", "message": "not found"}}
 		}
 		if i >= 0 {
@@ -295,5 +298,9 @@ func (s *Seam) respond(path string, params params) (int, any) {
 	return http.StatusNotFound, map[string]any{"error": map[string]any{"type": "client_session_not_found", "message": "not found"}}
 }
 
-// Gone is an account that no session can get access to.
-const Gone = "account_gone"
+// Disconnect deletes an account, so that no session can get access to it.
+func (s *Seam) Disconnect(accountID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = map[string]bool{accountID: true}
+}
