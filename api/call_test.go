@@ -64,7 +64,8 @@ func TestAll(t *testing.T) {
 		}
 	}
 	assert.Len(t, srv.requests, 1)
-	for range all {
+	for _, err := range all {
+		require.NoError(t, err)
 		break
 	}
 	require.Len(t, srv.requests, 2)
@@ -96,7 +97,7 @@ func TestBadPages(t *testing.T) {
 			t.Parallel()
 			devices, err := paging(tt.pages...).client(t).Devices.List(t.Context(), api.DeviceListParams{})
 			require.Error(t, err)
-			assert.ErrorContains(t, err, tt.want)
+			require.ErrorContains(t, err, tt.want)
 			assert.Nil(t, devices)
 		})
 	}
@@ -157,15 +158,15 @@ func TestInvalidParams(t *testing.T) {
 	srv := answering(map[string]any{})
 	client := srv.client(t)
 	_, err := client.Locks.UnlockDoor(t.Context(), api.LockUnlockDoorParams{})
-	assert.EqualError(t, err, "seam: Post /locks/unlock_door: DeviceID is empty; set it")
+	require.EqualError(t, err, "seam: Post /locks/unlock_door: DeviceID is empty; set it")
 	_, err = client.Locks.UnlockDoor(t.Context(), api.LockUnlockDoorParams{DeviceID: " "})
 	require.ErrorIs(t, err, seam.ErrInvalidParams)
 	_, err = client.Devices.Get(t.Context(), api.DeviceGetParams{})
-	assert.EqualError(t, err, "seam: Post /devices/get: DeviceID and Name are empty; set one")
+	require.EqualError(t, err, "seam: Post /devices/get: DeviceID and Name are empty; set one")
 	_, err = client.AccessGrants.Create(t.Context(), api.AccessGrantCreateParams{
 		UserIdentityID: "user", RequestedAccessMethods: []api.AccessMethodRequest{{Code: "1234"}},
 	})
-	assert.EqualError(t, err, "seam: Post /access_grants/create: RequestedAccessMethods.Mode is empty; set it")
+	require.EqualError(t, err, "seam: Post /access_grants/create: RequestedAccessMethods.Mode is empty; set it")
 	assert.Empty(t, srv.requests)
 }
 

@@ -98,8 +98,8 @@ type method struct {
 
 // methods returns all methods of the client for operations, by path. It does not return
 // All: each is beside a List.
-func methods(t testing.TB) map[string]method {
-	t.Helper()
+func methods(tb testing.TB) map[string]method {
+	tb.Helper()
 	found := map[string]method{}
 	var walk func(v reflect.Value, name string, index []int)
 	walk = func(v reflect.Value, name string, index []int) {
@@ -137,7 +137,7 @@ func methods(t testing.TB) map[string]method {
 			walk(service.Elem(), name+field.Name+".", at)
 		}
 	}
-	walk(reflect.ValueOf(answering(nil).client(t)).Elem(), "", nil)
+	walk(reflect.ValueOf(answering(nil).client(tb)).Elem(), "", nil)
 	return found
 }
 
@@ -166,12 +166,12 @@ func pathOf(name string) string {
 }
 
 // decodeParams returns params from JSON.
-func decodeParams(t testing.TB, m method, sample any) any {
-	t.Helper()
+func decodeParams(tb testing.TB, m method, sample any) any {
+	tb.Helper()
 	text, err := json.Marshal(sample)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	params := reflect.New(m.params)
-	require.NoError(t, json.Unmarshal(text, params.Interface()), "%s %s", m.path, text)
+	require.NoError(tb, json.Unmarshal(text, params.Interface()), "%s %s", m.path, text)
 	return params.Elem().Interface()
 }
 

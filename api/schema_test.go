@@ -29,27 +29,27 @@ type pinned struct {
 	Schemas    map[string]schema
 }
 
-func readPinned(t testing.TB) pinned {
-	t.Helper()
+func readPinned(tb testing.TB) pinned {
+	tb.Helper()
 	text, err := os.ReadFile("internal/gen/schema.json")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var p pinned
-	require.NoError(t, json.Unmarshal(text, &p))
+	require.NoError(tb, json.Unmarshal(text, &p))
 	return p
 }
 
 // classes returns the retry class of each operation, from the overlay.
-func classes(t testing.TB) map[string]string {
-	t.Helper()
+func classes(tb testing.TB) map[string]string {
+	tb.Helper()
 	text, err := os.ReadFile("internal/gen/overlay.txt")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	classes := map[string]string{}
 	for _, match := range regexp.MustCompile(`(?m)^(/\S+)\s+(\w+)`).FindAllStringSubmatch(string(text), -1) {
 		if match[2] != "core" {
 			classes[match[1]] = match[2]
 		}
 	}
-	require.Greater(t, len(classes), 190)
+	require.Greater(tb, len(classes), 190)
 	return classes
 }
 

@@ -108,7 +108,7 @@ func TestActionAttemptErrorText(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, err := lock(status("error")).client(t).Locks.UnlockDoor(t.Context(), unlock)
-		assert.EqualError(t, err, "seam: action attempt attempt_1 (UNLOCK_DOOR) failed: failed_attempt: the bolt is stuck")
+		require.EqualError(t, err, "seam: action attempt attempt_1 (UNLOCK_DOOR) failed: failed_attempt: the bolt is stuck")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("the user went away"))
 		_, err = lock(status("pending")).client(t).ActionAttempts.Wait(ctx, api.ActionAttempt{ActionAttemptID: "attempt_1", ActionType: "NEW", Status: "pending"})
@@ -143,7 +143,7 @@ func TestQuietActions(t *testing.T) {
 	params := api.AccessCodeDeleteParams{AccessCodeID: "code_1"}
 	synctest.Test(t, func(t *testing.T) {
 		srv := lock(status("pending"), status("error"))
-		assert.ErrorContains(t, srv.client(t).AccessCodes.Delete(t.Context(), params), "the bolt is stuck")
+		require.ErrorContains(t, srv.client(t).AccessCodes.Delete(t.Context(), params), "the bolt is stuck")
 		assert.Len(t, srv.requests, 3)
 		require.NoError(t, lock(status("success")).client(t).AccessCodes.Delete(t.Context(), params))
 		require.NoError(t, answering(map[string]any{"ok": true}).client(t).AccessCodes.Delete(t.Context(), params))
