@@ -10,6 +10,8 @@
 // The first call of [Cache.Session] for a user sends a request to Seam. Concurrent calls for the
 // same user share that request. Later calls return the cached session until it is renewed.
 // [Cache.SignOut] revokes all sessions of a user and removes them from the cache.
+// [Cache.GrantAccess] grants access that lasts: a renewal extends the session or, if Seam does not do
+// that, replaces it and grants the new one the access of the old one.
 //
 // By default the sessions are in the memory of the process. Several processes can share them
 // through a [Store].
@@ -240,7 +242,7 @@ func (c *Cache) session(ctx context.Context, user Key, refused string) (*seam.Cl
 	}
 	c.misses.Add(1)
 	usable := func(e *Entry) bool { return c.isUsable(e, refused) }
-	hasOld := func(e *Entry) bool { return c.isValid(e) && e.Session.ClientSessionID != refused }
+	hasOld := func(e *Entry) bool { return c.isValid(e, c.now()) && e.Session.ClientSessionID != refused }
 	waitCtx, cancel := context.WithDeadline(ctx, begin.Add(c.config.Timeout))
 	defer cancel()
 	var entry *Entry
@@ -281,14 +283,15 @@ func (c *Cache) isReplacing(user Key) bool {
 
 // isUsable reports whether e can be returned without a fetch.
 func (c *Cache) isUsable(e *Entry, refused string) bool {
-	return c.isValid(e) && c.now().Before(e.RenewAt) &&
+	now := c.now()
+	return c.isValid(e, now) && now.Before(e.RenewAt) &&
 		(e.Session.ClientSessionID != refused || time.Since(e.CheckedAt).Abs() < checkInterval)
 }
 
 // isValid reports whether e has a session that has not expired and belongs to the workspace of the
 // client.
-func (c *Cache) isValid(e *Entry) bool {
-	if e == nil || e.Revoked || !c.now().Before(e.ExpiresAt) {
+func (c *Cache) isValid(e *Entry, now time.Time) bool {
+	if e == nil || e.Revoked || !now.Before(e.ExpiresAt) {
 		return false
 	}
 	if c.config.Store == nil {
