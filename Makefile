@@ -85,6 +85,7 @@ schema: ## pin the newest schema of Seam and generate package api from it; SCHEM
 	@mkdir -p .tools
 	node api/internal/gen/fetch.mjs $${SCHEMA_VERSION:-latest} .tools/openapi.json testdata/client_sessions.openapi.json
 	go -C api run ./internal/gen -pin ../.tools/openapi.json
+	node seamtest/endpoints.mjs .tools/openapi.json >seamtest/endpoints.json
 
 schema-check: ## vet and test what make schema has changed, and list the changes to the public API of package api
 	go -C api vet ./... && go -C api test ./... && go test . ./seamtest

@@ -5,10 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 )
 
 // device is a lock as the API encodes it.
@@ -39,14 +39,6 @@ type properties struct {
 	Manufacturer string            `json:"manufacturer"`
 	Online       bool              `json:"online"`
 	Locked       bool              `json:"locked"`
-}
-
-// deviceTypes are the device types that Seam's fake server accepts, in its groups.
-var deviceTypes = [][]string{
-	{"august_lock", "schlage_lock", "yale_lock", "smartthings_lock"},
-	{"nest_thermostat", "ecobee_thermostat"},
-	{"minut_sensor", "noiseaware_activity_zone"},
-	{"ios_phone", "android_phone"},
 }
 
 // AddDevice adds a lock, which is locked, to a connected account and returns its device
@@ -158,7 +150,11 @@ func (s *Server) listDevices(c call) (any, error) {
 	}
 	query := c.params.query()
 	first := 0
-	if cursor, ok := c.params["page_cursor"].([]byte); ok {
+	if text := c.params.text("page_cursor"); text != "" {
+		cursor, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return nil, invalidInput([]issue{{path: []string{"page_cursor"}, message: "Invalid base64"}})
+		}
 		var at pageCursor
 		if json.Unmarshal(cursor, &at) != nil || at.Query != hash(query) {
 			return nil, &refusal{
@@ -168,9 +164,12 @@ func (s *Server) listDevices(c call) (any, error) {
 		}
 		first = max(0, slices.IndexFunc(found, func(d device) bool { return d.DeviceID == at.DeviceID }))
 	}
-	limit, ok := c.params["limit"].(int)
-	if !ok {
-		limit = 500
+	limit := 500
+	if sent, ok := c.params["limit"].(float64); ok {
+		if sent < 1 {
+			return nil, invalidInput([]issue{{path: []string{"limit"}, message: "Number must be greater than 0"}})
+		}
+		limit = int(min(sent, math.MaxInt32))
 	}
 	end := min(first+limit, len(found))
 	pagination := map[string]any{"has_next_page": false, "next_page_cursor": nil, "next_page_url": nil}
@@ -202,24 +201,25 @@ func (p params) allows(name, value string) bool {
 	switch filter := p[name].(type) {
 	case string:
 		return filter == value
-	case []string:
-		return slices.Contains(filter, value)
+	case []any:
+		return slices.Contains(filter, any(value))
 	default:
 		return true
 	}
 }
 
-// query encodes the filters and the limit for the URL of the next page.
+// query encodes the params but the cursor for the URL of the next page.
 func (p params) query() url.Values {
 	query := url.Values{}
 	for name, value := range p {
-		switch value := value.(type) {
-		case string:
-			query.Set(name, value)
-		case []string:
-			query[name] = value
-		case int:
-			query.Set(name, strconv.Itoa(value))
+		items, ok := value.([]any)
+		if !ok {
+			items = []any{value}
+		}
+		for _, item := range items {
+			if name != "page_cursor" {
+				query.Add(name, fmt.Sprint(item))
+			}
 		}
 	}
 	return query

@@ -67,7 +67,7 @@ func TestDevices(t *testing.T) {
 		{workspace, object{"device_types": []string{"minut_sensor", "august_lock"}}, []string{a, b, c}},
 		{workspace, object{"manufacturer": "august"}, []string{a, b, c}},
 		{workspace, object{"manufacturer": "yale"}, []string{}},
-		{workspace, object{"page_cursor": nil, "limit": "2"}, []string{a, b}},
+		{workspace, object{"page_cursor": nil, "limit": 2}, []string{a, b}},
 	} {
 		var page devicePage
 		require.NoError(t, client.Post(t.Context(), "/devices/list", tt.params, &page, tt.as))

@@ -40,6 +40,7 @@ type test struct{ cleanup []func() }
 
 func (t *test) Helper()                           {}
 func (t *test) Cleanup(f func())                  { t.cleanup = append(t.cleanup, f) }
+func (t *test) Errorf(format string, args ...any) { log.Fatalf(format, args...) }
 func (t *test) Fatalf(format string, args ...any) { log.Fatalf(format, args...) }
 func (t *test) end() {
 	for _, f := range t.cleanup {

@@ -40,11 +40,14 @@ type Fault struct {
 }
 
 // Fail adds a fault. If several faults match a request, the one added first is used.
-// CORS preflights never fail. Fail panics if the fault is invalid, or if the server
-// does not implement its Path.
+// CORS preflights never fail. Fail panics if the fault is invalid, or if neither Seam's
+// schema has its Path nor [Server.Handle] answers it.
 func (s *Server) Fail(fault Fault) {
-	if _, known := endpoints[fault.Path]; fault.Path != "" && !known {
-		panic(fmt.Sprintf("seamtest: Fail: unknown path %q; use one that the server implements, such as /client_sessions/get", fault.Path))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, documented := endpoints()[fault.Path]
+	if fault.Path != "" && !documented && s.handlers[fault.Path] == nil {
+		panic(fmt.Sprintf("seamtest: Fail: unknown path %q; use one that Seam documents, such as /client_sessions/get", fault.Path))
 	}
 	if fault.Status == 0 && (fault.Header != nil || fault.Body != "") {
 		panic("seamtest: Fail: Header and Body require Status")
@@ -65,8 +68,6 @@ func (s *Server) Fail(fault Fault) {
 		panic("seamtest: Fail: set exactly one of Status, Reset, Cut and Stall, or Delay alone")
 	}
 	fault.Header = fault.Header.Clone()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.faults = append(s.faults, &fault)
 }
 

@@ -14,159 +14,48 @@ import (
 // maxRequestBody limits the body of a request, in bytes.
 const maxRequestBody = 1 << 20
 
-// endpoint is an endpoint of the API.
-type endpoint struct {
-	methods     []string
-	credentials []credential // accepted credentials
-	fields      []field
-	do          func(*Server, call) (any, error)
+// simulations has what the server simulates.
+var simulations = map[string]func(*Server, call) (any, error){
+	"/action_attempts/get":           (*Server).getActionAttempt,
+	"/client_sessions/create":        (*Server).create,
+	"/client_sessions/delete":        (*Server).delete,
+	"/client_sessions/get":           (*Server).get,
+	"/client_sessions/get_or_create": (*Server).getOrCreate,
+	"/client_sessions/grant_access":  (*Server).grantAccess,
+	"/client_sessions/list":          (*Server).list,
+	"/client_sessions/revoke":        (*Server).revoke,
+	"/connect_webviews/create":       (*Server).createWebview,
+	"/connect_webviews/get":          (*Server).getWebview,
+	"/devices/get":                   (*Server).getDevice,
+	"/devices/list":                  (*Server).listDevices,
+	"/locks/get":                     (*Server).getLock,
+	"/locks/lock_door":               (*Server).lockDoor,
+	"/locks/unlock_door":             (*Server).unlockDoor,
 }
 
-var (
-	withKey        = []credential{apiKey, personalAccessToken}
-	withKeyOrToken = []credential{clientSessionToken, personalAccessToken, apiKey}
-	toCreate       = []credential{apiKey, personalAccessToken, publishableKey}
-)
+// Handle answers the requests to path with handler, in place of what the server
+// simulates. If the path is in Seam's schema, handler gets only requests that are
+// authorized and whose params are valid; others are refused. It may be called
+// concurrently, and may call methods of the server. Its body is encoded as JSON.
+// Handle panics if path does not begin with a slash.
+//
+// A request that nothing answers gets a 404. With [NewServer], it also fails the test,
+// unless [Server.AllowUnanswered] was called.
+func (s *Server) Handle(path string, handler func(Request) (status int, body any)) {
+	if !strings.HasPrefix(path, "/") {
+		panic(fmt.Sprintf("seamtest: Handle: path %q does not begin with a slash", path))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handlers[path] = handler
+}
 
-// endpoints holds the endpoints by path, in the order of the API's documentation.
-var endpoints = map[string]endpoint{
-	"/client_sessions/create": {
-		methods:     []string{http.MethodPost, http.MethodPut},
-		credentials: toCreate,
-		fields: []field{
-			{name: "connected_account_ids", kind: list},
-			{name: "connect_webview_ids", kind: list},
-			{name: "user_identifier_key", kind: nonEmpty},
-			{name: "customer_id", kind: text},
-			{name: "customer_key", kind: nonEmpty},
-			{name: "user_identity_id", kind: text},
-			{name: "user_identity_ids", kind: list},
-			{name: "expires_at", kind: dateTime},
-		},
-		do: (*Server).create,
-	},
-	"/client_sessions/delete": {
-		methods:     []string{http.MethodDelete, http.MethodPost},
-		credentials: withKey,
-		fields:      []field{{name: "client_session_id", kind: text, required: true}},
-		do:          (*Server).delete,
-	},
-	"/client_sessions/get": {
-		methods:     []string{http.MethodGet, http.MethodPost},
-		credentials: withKeyOrToken,
-		fields: []field{
-			{name: "client_session_id", kind: text},
-			{name: "user_identifier_key", kind: text},
-		},
-		do: (*Server).get,
-	},
-	"/client_sessions/get_or_create": {
-		methods:     []string{http.MethodPost},
-		credentials: toCreate,
-		fields: []field{
-			{name: "connected_account_ids", kind: list},
-			{name: "connect_webview_ids", kind: list},
-			{name: "user_identifier_key", kind: nonEmpty},
-			{name: "user_identity_id", kind: text},
-			{name: "user_identity_ids", kind: list},
-			{name: "expires_at", kind: dateTime},
-		},
-		do: (*Server).getOrCreate,
-	},
-	"/client_sessions/grant_access": {
-		methods:     []string{http.MethodPatch, http.MethodPost},
-		credentials: withKey,
-		fields: []field{
-			{name: "client_session_id", kind: text},
-			{name: "user_identifier_key", kind: text},
-			{name: "connected_account_ids", kind: list},
-			{name: "connect_webview_ids", kind: list},
-			{name: "user_identity_id", kind: text},
-			{name: "user_identity_ids", kind: list},
-		},
-		do: (*Server).grantAccess,
-	},
-	"/client_sessions/list": {
-		methods:     []string{http.MethodGet, http.MethodPost},
-		credentials: withKey,
-		fields: []field{
-			{name: "client_session_id", kind: text},
-			{name: "user_identifier_key", kind: text},
-			{name: "connect_webview_id", kind: text},
-			{name: "without_user_identifier_key", kind: flag},
-			{name: "user_identity_id", kind: text},
-		},
-		do: (*Server).list,
-	},
-	"/client_sessions/revoke": {
-		methods:     []string{http.MethodPost},
-		credentials: withKey,
-		fields:      []field{{name: "client_session_id", kind: text, required: true}},
-		do:          (*Server).revoke,
-	},
-	"/connect_webviews/create": {
-		methods:     []string{http.MethodPost},
-		credentials: withKeyOrToken,
-		fields: []field{
-			{name: "accepted_providers", kind: list, oneOf: [][]string{providers}},
-			{name: "custom_redirect_url", kind: text},
-			{name: "device_selection_mode", kind: text, oneOf: [][]string{{"none", "single", "multiple"}}},
-			{name: "custom_redirect_failure_url", kind: text},
-		},
-		do: (*Server).createWebview,
-	},
-	"/connect_webviews/get": {
-		methods:     []string{http.MethodGet, http.MethodPost},
-		credentials: withKeyOrToken,
-		fields:      []field{{name: "connect_webview_id", kind: text, required: true}},
-		do:          (*Server).getWebview,
-	},
-	"/locks/unlock_door": {
-		methods:     []string{http.MethodPost},
-		credentials: withKeyOrToken,
-		fields:      []field{{name: "device_id", kind: text, required: true}, {name: "sync", kind: flag}},
-		do:          (*Server).unlockDoor,
-	},
-	"/locks/lock_door": {
-		methods:     []string{http.MethodPost},
-		credentials: withKeyOrToken,
-		fields:      []field{{name: "device_id", kind: text, required: true}, {name: "sync", kind: flag}},
-		do:          (*Server).lockDoor,
-	},
-	"/action_attempts/get": {
-		methods:     []string{http.MethodGet, http.MethodPost},
-		credentials: withKeyOrToken,
-		fields:      []field{{name: "action_attempt_id", kind: text, required: true}},
-		do:          (*Server).getActionAttempt,
-	},
-	"/devices/get": {
-		methods:     []string{http.MethodGet, http.MethodPost},
-		credentials: withKeyOrToken,
-		fields:      []field{{name: "device_id", kind: text}, {name: "name", kind: text}},
-		do:          (*Server).getDevice,
-	},
-	"/locks/get": {
-		methods:     []string{http.MethodGet, http.MethodPost},
-		credentials: withKeyOrToken,
-		fields:      []field{{name: "device_id", kind: text}, {name: "name", kind: text}},
-		do:          (*Server).getLock,
-	},
-	"/devices/list": {
-		methods:     []string{http.MethodGet, http.MethodPost},
-		credentials: withKeyOrToken,
-		fields: []field{
-			{name: "device_ids", kind: list},
-			{name: "connected_account_id", kind: text},
-			{name: "connected_account_ids", kind: list},
-			{name: "device_type", kind: text, oneOf: deviceTypes},
-			{name: "device_types", kind: list, oneOf: deviceTypes},
-			{name: "manufacturer", kind: text},
-			{name: "user_identifier_key", kind: text},
-			{name: "limit", kind: positive},
-			{name: "page_cursor", kind: cursor},
-		},
-		do: (*Server).listDevices,
-	},
+// AllowUnanswered lets a test pass whose requests to endpoints that the server does not
+// simulate were answered with 404.
+func (s *Server) AllowUnanswered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unansweredAllowed = true
 }
 
 // call is a valid request.
@@ -210,7 +99,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	status, response := http.StatusOK, any(map[string]any{"ok": true})
 	if fault == nil || fault.TakesEffect {
 		if err == nil {
-			response, err = s.handle(r, body)
+			status, response, err = s.handle(r, request)
 		}
 		if err != nil {
 			refused, ok := errors.AsType[*refusal](err)
@@ -232,43 +121,66 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	write(w, status, text)
 }
 
-// handle authenticates and validates the request and runs its endpoint.
-func (s *Server) handle(r *http.Request, body []byte) (any, error) {
-	endpoint, ok := endpoints[r.URL.Path]
-	if !ok {
-		return nil, &refusal{status: http.StatusNotFound, Type: "not_found", Message: "No such endpoint"}
-	}
+// handle authenticates and validates the request and answers it.
+func (s *Server) handle(r *http.Request, request Request) (status int, response any, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	handler := s.handlers[r.URL.Path]
+	if endpoint, known := endpoints()[r.URL.Path]; known {
+		response, err = s.simulate(r, request, endpoint, handler != nil)
+	} else if handler == nil {
+		err = s.unanswered(request, "Seam's schema does not have it")
+	}
+	s.mu.Unlock()
+	if err != nil || handler == nil {
+		return http.StatusOK, response, err
+	}
+	status, response = handler(request)
+	return status, response, nil
+}
+
+// simulate authenticates and validates a request, and answers it unless it is for a
+// handler of Handle. The caller must hold mu.
+func (s *Server) simulate(r *http.Request, request Request, endpoint endpoint, handled bool) (any, error) {
 	s.settle()
-	who, err := s.authenticate(r.Header, endpoint.credentials)
+	who, err := s.authenticate(r.Header, endpoint)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(endpoint.methods, r.Method) {
+	if !slices.Contains(endpoint.Methods, r.Method) {
 		return nil, &refusal{
 			status: http.StatusMethodNotAllowed, Type: "method_not_allowed",
-			Message: "only " + strings.Join(endpoint.methods, ",") + " accepted",
+			Message: "only " + strings.Join(endpoint.Methods, ",") + " accepted",
 		}
 	}
-	params, err := read(r, body, endpoint.fields)
-	if err != nil {
+	params, err := read(r, request.Body, endpoint.Params)
+	if err != nil || handled {
 		return nil, err
+	}
+	simulation := simulations[r.URL.Path]
+	if simulation == nil {
+		return nil, s.unanswered(request, "seamtest does not simulate it")
 	}
 	if key := r.Header.Get("Seam-User-Identifier-Key"); key != "" && !params.has("user_identifier_key") && who.by == publishableKey {
 		params["user_identifier_key"] = key
 	}
-	return endpoint.do(s, call{who, r.Method, params})
+	return simulation(s, call{who, r.Method, params})
 }
 
-// read reads the params of GET and DELETE requests from the query, and those of other
-// requests from the body.
-func read(r *http.Request, body []byte, fields []field) (params, error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
-		return validate(fromQuery(r.URL.Query(), fields), fields)
+// unanswered records a request that nothing answers, and returns its refusal.
+func (s *Server) unanswered(request Request, why string) error {
+	text := fmt.Sprintf("nothing answers %s %s: %s; answer it with Server.Handle", request.Method, request.Path, why)
+	s.unansweredRequests = append(s.unansweredRequests, text)
+	return &refusal{status: http.StatusNotFound, Type: "not_found", Message: "seamtest: " + text}
+}
+
+// read reads the params of GET and DELETE requests from the query, unless there is a
+// body, and those of other requests from the body.
+func read(r *http.Request, body []byte, of *schema) (params, error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete && len(body) == 0 {
+		return of.validate(of.fromQuery(r.URL.Query()))
 	}
 	if len(body) == 0 {
-		return validate(map[string]any{}, fields)
+		return of.validate(map[string]any{})
 	}
 	if !strings.Contains(r.Header.Get("Content-Type"), "application/json") {
 		return nil, &refusal{
@@ -280,7 +192,7 @@ func read(r *http.Request, body []byte, fields []field) (params, error) {
 	if err := json.Unmarshal(body, &value); err != nil {
 		return nil, &refusal{status: http.StatusBadRequest, Type: "invalid_json", Message: "Invalid JSON"}
 	}
-	return validate(value, fields)
+	return of.validate(value)
 }
 
 // allow sets the CORS headers that let pages of any origin use the API.

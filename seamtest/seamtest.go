@@ -13,6 +13,11 @@
 // gotten, and a lock is unlocked through an action attempt, whose [Outcome] the test
 // sets. Browsers and Seam's SDKs for other languages can use the server too.
 //
+// Requests to all endpoints that Seam documents are checked by its published schema. A
+// param that the endpoint does not have is refused with invalid_input, which Seam may
+// ignore instead. IDs need not be UUIDs. [Server.Handle] answers endpoints that the
+// server does not simulate.
+//
 // [Server.Fail] makes requests fail. [Workspace.AddWebhook] delivers the events of a
 // workspace. [SignWebhook] signs an event of any type.
 //
@@ -62,6 +67,7 @@ import (
 type TB interface {
 	Helper()
 	Cleanup(func())
+	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
@@ -95,10 +101,15 @@ type Server struct {
 	webviews   []*connectWebview
 	devices    []*device
 	attempts   []*actionAttempt
-	outcomes   []Outcome     // the newest last
-	ahead      time.Duration // of time.Now
-	requests   []Request
-	faults     []*Fault
+	outcomes   []Outcome // the newest last
+	handlers   map[string]func(Request) (int, any)
+
+	unansweredRequests []string
+	unansweredAllowed  bool
+
+	ahead    time.Duration // of time.Now
+	requests []Request
+	faults   []*Fault
 
 	closing    context.Context // canceled by Close; parent of all deliveries
 	close      context.CancelFunc
@@ -113,7 +124,7 @@ type Server struct {
 // Start starts a server. The caller must call Close. In tests, use [NewServer]. Start
 // returns an error if it cannot listen on loopback.
 func Start() (*Server, error) {
-	s := &Server{}
+	s := &Server{handlers: map[string]func(Request) (int, any){}}
 	s.Workspace = s.NewWorkspace()
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.delivered = sync.NewCond(&s.mu)
@@ -132,14 +143,23 @@ func Start() (*Server, error) {
 }
 
 // NewServer starts a server and closes it when the test ends. It calls tb.Fatalf if
-// the server cannot start.
+// the server cannot start, and tb.Errorf in the end for each request that nothing
+// answered, unless [Server.AllowUnanswered] was called.
 func NewServer(tb TB) *Server {
 	tb.Helper()
 	s, err := Start()
 	if err != nil {
 		tb.Fatalf("%v", err)
 	}
-	tb.Cleanup(s.Close)
+	tb.Cleanup(func() {
+		tb.Helper()
+		s.Close()
+		if !s.unansweredAllowed {
+			for _, text := range s.unansweredRequests {
+				tb.Errorf("seamtest: %s, or call Server.AllowUnanswered", text)
+			}
+		}
+	})
 	return s
 }
 

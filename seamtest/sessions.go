@@ -75,24 +75,23 @@ func unauthorized(kind, message string) (caller, error) {
 	return caller{}, &refusal{status: http.StatusUnauthorized, Type: kind, Message: message}
 }
 
-// authenticate returns the sender of a request to an endpoint that accepts the given
-// kinds of credentials.
-func (s *Server) authenticate(header http.Header, accepted []credential) (caller, error) {
+// authenticate returns the sender of a request to an endpoint.
+func (s *Server) authenticate(header http.Header, to endpoint) (caller, error) {
 	authorization := header.Get("Authorization")
 	token, _ := strings.CutPrefix(authorization, "Bearer ")
 	ofSession := cmp.Or(header.Get("Seam-Client-Session-Token"), header.Get("Client-Session-Token"))
-	if authorization == "" || ofSession != "" && slices.Contains(accepted, clientSessionToken) {
+	if authorization == "" || ofSession != "" && to.accepts(clientSessionToken) {
 		token = ofSession
 	}
 	switch {
-	case token == "" && slices.Contains(accepted, publishableKey):
+	case token == "" && to.accepts(publishableKey):
 		return s.byPublishableKey(header.Get("Seam-Publishable-Key"))
 	case token == "":
 		return unauthorized("unauthorized", "No Authorization header")
 	case token == authorization:
 		return unauthorized("unauthorized", "No token provided")
 	case strings.HasPrefix(token, "seam_cst"):
-		if !slices.Contains(accepted, clientSessionToken) {
+		if !to.accepts(clientSessionToken) {
 			return unauthorized("client_session_token_used_for_api_key", "A client session token was used instead of an API key")
 		}
 		return s.byClientSessionToken(token)

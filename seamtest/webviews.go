@@ -29,13 +29,6 @@ type connectWebview struct {
 	WaitForDeviceCreation         bool              `json:"wait_for_device_creation"`
 }
 
-// providers are the providers that Seam's fake server accepts.
-var providers = []string{
-	"akuvox", "august", "avigilon_alta", "brivo", "butterflymx", "schlage", "smartthings", "yale", "genie", "doorking",
-	"salto", "lockly", "ttlock", "linear", "noiseaware", "nuki", "seam_relay_admin", "igloo", "kwikset", "minut", "my_2n",
-	"controlbyweb", "nest", "igloohome", "ecobee", "hubitat", "four_suites", "dormakaba_oracode", "pti", "wyze",
-}
-
 var errNoWebview = &refusal{status: http.StatusNotFound, Type: "connect_webview_not_found", Message: "Connect webview not found"}
 
 // CompleteWebview completes a pending Connect Webview, as if the user had logged in,

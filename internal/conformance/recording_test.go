@@ -15,6 +15,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -243,7 +244,9 @@ func (p *tape) RoundTrip(req *http.Request) (*http.Response, error) {
 	switch {
 	case p.loose:
 		assert.Equal(p.t, was.Response.Status, is.Response.Status, p.name)
-		assert.Empty(p.t, cmp.Diff(was.apiError(), is.apiError()), p.name)
+		if !slices.Contains(wordedByVendorFake, p.name) {
+			assert.Empty(p.t, cmp.Diff(was.apiError(), is.apiError()), p.name)
+		}
 	case *record:
 		text, err := json.MarshalIndent(is, "", "  ")
 		require.NoError(p.t, err)
