@@ -163,7 +163,7 @@ func (c *Cache) loadOnce(ctx context.Context, user Key, f *flight, usable func(*
 		}()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(f.fetching, cancel)()
+		defer context.AfterFunc(f.fetching, cancel)() //nolint:contextcheck // f.fetching ends with a sign-out
 		fetched, err = c.fetch(ctx, user.ID, old)
 		return fetched, err
 	}

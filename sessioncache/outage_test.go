@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -42,7 +43,7 @@ func TestOutage(t *testing.T) {
 				for i := range users {
 					group.Go(func() {
 						_, err := cache.Session(t.Context(), fmt.Sprint("user_", i))
-						assert.Error(t, err)
+						assert.Error(t, err) //nolint:testifylint // not in the test's goroutine
 						assert.LessOrEqual(t, time.Since(begin), 10*time.Second)
 					})
 				}
@@ -140,4 +141,23 @@ func TestRenewalsSpread(t *testing.T) {
 		assert.LessOrEqual(t, most, 20, "3 each second on average")
 		assert.InDelta(t, users, sum, 20)
 	})
+}
+
+// TestThousandWorkspaces checks what the caches of 1,000 workspaces cost in one process.
+//
+//nolint:paralleltest // it measures memory
+func TestThousandWorkspaces(t *testing.T) {
+	store := &sharedStore{entries: map[sessioncache.Key]*sessioncache.Entry{}}
+	shared := &http.Client{Transport: &cachetest.Seam{}}
+	before := heap()
+	caches := make([]*sessioncache.Cache, 1000)
+	for i := range caches {
+		client, err := seam.NewClient(seam.WithPersonalAccessToken("seam_at1_token", fmt.Sprint("workspace_", i)), seam.WithHTTPClient(shared))
+		require.NoError(t, err)
+		caches[i] = newCache(t, client, sessioncache.Config{Store: store, Namespace: fmt.Sprint("workspace_", i)})
+	}
+	used := heap() - before
+	t.Logf("%.0f bytes for each workspace", used/1000)
+	assert.Less(t, used, 10e6)
+	runtime.KeepAlive(caches)
 }

@@ -195,7 +195,7 @@ func isClientSession(client *seam.Client) bool {
 func identify(client *seam.Client) string {
 	hash := sha256.New()
 	read := roundTripper(func(req *http.Request) (*http.Response, error) {
-		fmt.Fprintln(hash, req.URL, req.Header.Values("Authorization"), req.Header.Values("seam-workspace"), req.Header.Values("seam-publishable-key"))
+		_, _ = fmt.Fprintln(hash, req.URL, req.Header.Values("Authorization"), req.Header.Values("seam-workspace"), req.Header.Values("seam-publishable-key"))
 		return nil, errors.New("not sent")
 	})
 	_, _ = client.ClientSessions.GetOrCreate(context.Background(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "nobody"},

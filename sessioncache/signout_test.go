@@ -39,7 +39,7 @@ func TestSignOutBeforeTheBody(t *testing.T) {
 	defer backend.Close()
 	conn, err := net.Dial("tcp", backend.Listener.Addr().String()) //nolint:noctx // it is closed at the end
 	require.NoError(t, err)
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // a test's connection
 	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 2\r\n\r\n{")
 	require.NoError(t, err)
 	time.Sleep(50 * time.Millisecond)
@@ -101,14 +101,14 @@ func TestSlowBody(t *testing.T) {
 	var group sync.WaitGroup
 	group.Go(func() {
 		body, never := io.Pipe()
-		defer never.Close()
+		defer never.Close() //nolint:errcheck // a pipe
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, backend.URL, body)
 		if assert.NoError(t, err) {
 			begin := time.Now()
 			resp, err := backend.Client().Do(req)
 			if err == nil {
 				assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
-				assert.NoError(t, resp.Body.Close())
+				_ = resp.Body.Close()
 			}
 			assert.Less(t, time.Since(begin), 20*time.Second)
 		}
@@ -120,7 +120,7 @@ func TestSlowBody(t *testing.T) {
 			resp, err := backend.Client().Do(req)
 			if assert.NoError(t, err) {
 				assert.Equal(t, http.StatusOK, resp.StatusCode)
-				assert.NoError(t, resp.Body.Close())
+				_ = resp.Body.Close()
 			}
 		}
 	})
@@ -173,7 +173,7 @@ func TestZeroCache(t *testing.T) {
 			cache.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{}),
 		} {
 			require.ErrorIs(t, err, seam.ErrInvalidParams)
-			assert.ErrorContains(t, err, "the Cache is nil or zero; create one with New")
+			require.ErrorContains(t, err, "the Cache is nil or zero; create one with New")
 		}
 		assert.Panics(t, func() { cache.Handler(userOf) })
 	}
