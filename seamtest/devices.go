@@ -46,9 +46,14 @@ type properties struct {
 // DeviceCount includes it, if the session has access to the account, or to a Connect
 // Webview that [Workspace.CompleteWebview] connected the account with.
 func (w Workspace) AddDevice(connectedAccountID string) string {
+	w.server.mu.Lock()
+	defer w.server.mu.Unlock()
+	return w.addDevice(connectedAccountID)
+}
+
+// addDevice is AddDevice for callers that hold mu.
+func (w Workspace) addDevice(connectedAccountID string) string {
 	s := w.server
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	n := len(s.devices) + 1
 	name := fmt.Sprintf("Lock %d", n)
 	added := &device{

@@ -76,6 +76,9 @@ type refusal struct {
 func (r *refusal) Error() string { return r.Message }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if s.servePage(w, r) {
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
 
 	request := Request{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Clone(), body}

@@ -123,13 +123,17 @@ type Server struct {
 
 // Start starts a server. The caller must call Close. In tests, use [NewServer]. Start
 // returns an error if it cannot listen on loopback.
-func Start() (*Server, error) {
+func Start() (*Server, error) { return Listen("") }
+
+// Listen is like [Start], but listens at addr, such as 127.0.0.1:9000.
+func Listen(addr string) (*Server, error) {
 	s := &Server{handlers: map[string]func(Request) (int, any){}}
 	s.Workspace = s.NewWorkspace()
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.delivered = sync.NewCond(&s.mu)
 	var err error
 	s.http, err = loopback.Start(&http.Server{
+		Addr:    addr,
 		Handler: http.HandlerFunc(s.serve),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)

@@ -48,6 +48,12 @@ func (w Workspace) CompleteWebview(connectWebviewID, connectedAccountID string) 
 	if i < 0 {
 		panic(fmt.Sprintf("seamtest: CompleteWebview: the workspace has no pending Connect Webview %q", connectWebviewID))
 	}
+	return w.complete(i, connectedAccountID)
+}
+
+// complete completes the pending Connect Webview with index i. The caller must hold mu.
+func (w Workspace) complete(i int, connectedAccountID string) string {
+	s := w.server
 	if connectedAccountID == "" {
 		connectedAccountID = fmt.Sprintf("0000000c-0000-4000-8000-%012d", i+1)
 	}
@@ -55,7 +61,7 @@ func (w Workspace) CompleteWebview(connectWebviewID, connectedAccountID string) 
 	webview := s.webviews[i]
 	webview.Status, webview.LoginSuccessful = "authorized", true
 	webview.ConnectedAccountID, webview.AuthorizedAt = &connectedAccountID, &now
-	about := map[string]any{"connect_webview_id": connectWebviewID, "connected_account_id": connectedAccountID}
+	about := map[string]any{"connect_webview_id": webview.ConnectWebviewID, "connected_account_id": connectedAccountID}
 	s.send(w, "connected_account.connected", about)
 	s.send(w, "connect_webview.login_succeeded", about)
 	return connectedAccountID
@@ -66,7 +72,7 @@ func (s *Server) createWebview(c call) (any, error) {
 	id := fmt.Sprintf("00000000-0000-4000-a000-%012d", len(s.webviews)+1)
 	added := &connectWebview{
 		ConnectWebviewID:              id,
-		URL:                           "https://seamtest.invalid/connect_webviews/view?connect_webview_id=" + id,
+		URL:                           s.http.Endpoint + viewWebview + "?connect_webview_id=" + id,
 		WorkspaceID:                   c.workspaceID,
 		Status:                        "pending",
 		AcceptedProviders:             []string{"august"},

@@ -157,6 +157,49 @@ func TestVendorJavaScript(t *testing.T) {
 	witness.fails(t, err, withAPIKey, "get", map[string]any{"client_session_id": first.ClientSessionID})
 }
 
+// TestVendorJavaScriptJourney makes the journey of a backend with the vendor's SDK.
+func TestVendorJavaScriptJourney(t *testing.T) {
+	t.Parallel()
+	witness := startWitness(t)
+	srv := seamtest.NewServer(t)
+	srv.SetOutcome(seamtest.Outcome{Pending: 200 * time.Millisecond})
+	credential := map[string]string{"apiKey": srv.APIKey, "endpoint": srv.URL}
+	call := func(operation string, params map[string]any, result any) {
+		t.Helper()
+		got := witness.call(t, credential, operation, params)
+		require.Nil(t, got.Error, operation)
+		require.NoError(t, json.Unmarshal(got.Value, result), operation)
+	}
+	var ignored any
+	call("getOrCreate", map[string]any{"user_identifier_key": "jane"}, &ignored)
+	var webview struct {
+		ConnectWebviewID string `json:"connect_webview_id"`
+	}
+	call("connectWebviews.create", map[string]any{"accepted_providers": []string{"august"}}, &webview)
+	witness.nothing(t, credential, "grantAccess", map[string]any{
+		"user_identifier_key": "jane", "connect_webview_ids": []string{webview.ConnectWebviewID},
+	})
+	lock := srv.AddDevice(srv.CompleteWebview(webview.ConnectWebviewID, ""))
+	srv.AddDevice("joe's")
+	var devices []struct {
+		DeviceID   string `json:"device_id"`
+		Properties struct{ Locked bool }
+	}
+	ofJane := map[string]any{"user_identifier_key": "jane", "limit": 10}
+	call("devices.list", ofJane, &devices)
+	require.Len(t, devices, 1)
+	require.Equal(t, lock, devices[0].DeviceID)
+	require.True(t, devices[0].Properties.Locked)
+	var attempt struct{ Status string }
+	call("locks.unlockDoor", map[string]any{"device_id": lock}, &attempt)
+	require.Equal(t, "success", attempt.Status, "the SDK waits for the door")
+	call("devices.list", ofJane, &devices)
+	require.False(t, devices[0].Properties.Locked)
+	refused := witness.call(t, credential, "devices.list", map[string]any{"user_identifier_keys": "jane"})
+	require.NotNil(t, refused.Error)
+	require.Equal(t, "invalid_input", refused.Error.Type)
+}
+
 // agree checks that both clients got the same sessions.
 func agree(t *testing.T, step string, theirs, ours any, err error) {
 	t.Helper()

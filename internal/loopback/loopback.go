@@ -8,6 +8,7 @@ package loopback
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -34,13 +35,13 @@ type Server struct {
 	running  sync.WaitGroup // the listener and each connection
 }
 
-// Start starts server on a free port of loopback, or in memory if the caller is in a
-// testing/synctest bubble. The server runs until Close is called.
+// Start starts server at its Addr, or on a free port of loopback if that is empty. If the
+// caller is in a testing/synctest bubble, it starts server in memory. The server runs until Close is called.
 func Start(server *http.Server) (*Server, error) {
 	if inBubble() {
 		return StartInMemory(server), nil
 	}
-	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	listener, err := net.Listen("tcp", cmp.Or(server.Addr, "127.0.0.1:0")) //nolint:noctx // it ends with the server
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,8 @@ const connect = ({ publishableKey, userIdentifierKey, ...options }) =>
 const run = async ({ credential, operation, params }) => {
   try {
     const seam = await connect(credential)
-    return { value: await seam.clientSessions[operation](params) }
+    const [resource, method] = operation.includes('.') ? operation.split('.') : ['clientSessions', operation]
+    return { value: await seam[resource][method](params) }
   } catch (error) {
     const { name, message, statusCode, requestId, validationErrors } = error
     const type = error.cause?.response?.data?.error?.type // the SDK calls every 401 unauthorized
