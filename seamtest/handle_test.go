@@ -21,7 +21,7 @@ func TestSchema(t *testing.T) {
 	}{
 		{"access_codes/create", `{"device_id": "lock"}`, ""},
 		{"access_codes/create", `{}`, "device_id is required"},
-		{"access_codes/create", `{"device_id": "lock", "nmae": "Jane", "cod": "1"}`, "Unrecognized key(s) in object: 'cod', 'nmae'"},
+		{"access_codes/create", `{"device_id": "lock", "names": "Jane", "cod": "1"}`, "Unrecognized key(s) in object: 'cod', 'names'"},
 		{"access_codes/create", `{"device_id": "lock", "code": "123"}`, `String must contain at least 4 character(s) for "code"`},
 		{"access_codes/create", `{"device_id": "lock", "code": "12a4"}`, `Invalid for "code"`},
 		{"access_codes/create", `{"device_id": "lock", "preferred_code_length": "4"}`, `Expected number, received string for "preferred_code_length"`},

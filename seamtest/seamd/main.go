@@ -25,8 +25,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
@@ -73,7 +74,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *latency > 0 {
 		srv.Fail(seamtest.Fault{Delay: *latency})
 	}
-	fmt.Fprintf(out, "SEAM_ENDPOINT=%s\nSEAM_API_KEY=%s\n", srv.URL, srv.APIKey)
+	if _, err := fmt.Fprintf(out, "SEAM_ENDPOINT=%s\nSEAM_API_KEY=%s\n", srv.URL, srv.APIKey); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }
