@@ -35,6 +35,15 @@ type response struct {
 		CreatedAt          string `json:"created_at"`
 		Properties         struct{ Name string }
 	}
+	Device, Lock struct {
+		DeviceID   string `json:"device_id"`
+		Properties struct{ Locked bool }
+	}
+	ActionAttempt struct {
+		ActionAttemptID string `json:"action_attempt_id"`
+		ActionType      string `json:"action_type"`
+		Status          string
+	} `json:"action_attempt"`
 	Pagination struct {
 		HasNextPage    bool    `json:"has_next_page"`
 		NextPageCursor *string `json:"next_page_cursor"`
@@ -65,7 +74,7 @@ func endpoints(t *testing.T, p peer) {
 	})
 	invalidRequests(t, p)
 	webviews(t, p, asUser)
-	devices(t, p, asUser)
+	doors(t, p, devices(t, p, asUser))
 }
 
 // invalidRequests have an error in their response.
@@ -194,7 +203,52 @@ func webviews(t *testing.T, p peer, asUser seam.Option) {
 	})
 }
 
-func devices(t *testing.T, p peer, asUser seam.Option) {
+// doors locks and unlocks a lock.
+func doors(t *testing.T, p peer, deviceID string) {
+	t.Helper()
+	byID := object{"device_id": deviceID}
+	for _, tt := range []struct {
+		step, path, actionType string
+		locked                 bool
+	}{
+		{"unlock_door", "/locks/unlock_door", "UNLOCK_DOOR", false},
+		{"lock_door", "/locks/lock_door", "LOCK_DOOR", true},
+	} {
+		var attempt response
+		t.Run(tt.step, func(t *testing.T) {
+			attempt = p.post(t, tt.path, byID)
+			assert.NotEmpty(t, attempt.ActionAttempt.ActionAttemptID)
+			assert.Equal(t, tt.actionType, attempt.ActionAttempt.ActionType)
+			assert.Equal(t, "pending", attempt.ActionAttempt.Status)
+		})
+		t.Run("attempt_to_"+tt.step, func(t *testing.T) {
+			got := p.post(t, "/action_attempts/get", object{"action_attempt_id": attempt.ActionAttempt.ActionAttemptID})
+			assert.Equal(t, tt.actionType, got.ActionAttempt.ActionType)
+			assert.Equal(t, "success", got.ActionAttempt.Status)
+		})
+		t.Run("device_after_"+tt.step, func(t *testing.T) {
+			got := p.post(t, "/devices/get", byID)
+			assert.Equal(t, deviceID, got.Device.DeviceID)
+			assert.Equal(t, tt.locked, got.Device.Properties.Locked)
+		})
+	}
+	t.Run("lock_get", func(t *testing.T) {
+		assert.Equal(t, deviceID, p.post(t, "/locks/get", byID).Lock.DeviceID)
+	})
+	for _, tt := range []struct{ step, path string }{
+		{"device_unknown", "/devices/get"}, {"unlock_door_unknown", "/locks/unlock_door"}, {"lock_door_unknown", "/locks/lock_door"},
+	} {
+		t.Run(tt.step, func(t *testing.T) {
+			p.next(t)
+			err := p.client(t).Post(t.Context(), tt.path, object{"device_id": "11111111-1111-4111-8111-111111111111"}, nil)
+			require.ErrorIs(t, err, seam.ErrNotFound)
+			assert.Equal(t, "device_not_found", requireAPIError(t, err).Type)
+		})
+	}
+}
+
+// devices returns the ID of a lock.
+func devices(t *testing.T, p peer, asUser seam.Option) string {
 	t.Helper()
 	var all response
 	for _, tt := range []struct {
@@ -252,4 +306,5 @@ func devices(t *testing.T, p peer, asUser seam.Option) {
 		assert.Equal(t, http.StatusBadRequest, apiErr.StatusCode)
 		assert.Equal(t, "mismatched_page_parameters", apiErr.Type)
 	})
+	return all.Devices[0].DeviceID
 }
