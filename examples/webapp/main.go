@@ -19,6 +19,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -49,7 +50,7 @@ func run(addr, siteURL string) error {
 		return err
 	}
 	defer stop()
-	sessions, err := sessioncache.New(client, sessioncache.Config{Lifetime: lifetime})
+	sessions, err := sessioncache.New(client, sessioncache.Config{Lifetime: lifetime, Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func main() {
 // newCache returns a cache of client sessions, and the handler of the events that
 // keep it up to date.
 func newCache(client *seam.Client, secret string) (*sessioncache.Cache, http.Handler, error) {
-	cache, err := sessioncache.New(client, sessioncache.Config{})
+	cache, err := sessioncache.New(client, sessioncache.Config{Logger: slog.Default()})
 	if err != nil {
 		return nil, nil, err
 	}
