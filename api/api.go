@@ -57,6 +57,9 @@
 // other fields and objects are not affected. An object without its ID, or another object
 // than the one that was asked for by its ID, is an error.
 //
+// A list is read in pages, and All holds one at a time. A response of more than 4 MiB is an
+// error; where the params have a Limit, a smaller one makes smaller pages.
+//
 // # Retries
 //
 // The documentation of each method tells whether it is idempotent. Those that are not are

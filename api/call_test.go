@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -70,6 +71,22 @@ func TestAll(t *testing.T) {
 	}
 	require.Len(t, srv.requests, 2)
 	assert.Equal(t, "c1", srv.requests[1].Body["page_cursor"])
+}
+
+// TestAllEndsWithItsContext also within a page.
+func TestAllEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last error
+	count := 0
+	for _, err := range paging(page(nil, "d1", "d2", "d3")).client(t).Devices.All(ctx, api.DeviceListParams{}) {
+		cancel()
+		count++
+		last = err
+	}
+	require.ErrorIs(t, last, context.Canceled)
+	assert.Equal(t, 2, count)
 }
 
 // TestBadPages must never take a part for the whole.

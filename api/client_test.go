@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"strings"
@@ -22,6 +23,7 @@ type server struct {
 	mu       sync.Mutex
 	requests []request
 	answer   func(r request) (status int, body any, err error)
+	header   http.Header // of all responses
 }
 
 type request struct {
@@ -61,6 +63,7 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "Seam-Request-Id": {"request_1"}}
+	maps.Copy(header, s.header)
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(encoded)), Request: r}, nil
 }
 

@@ -54,8 +54,8 @@ const (
 //
 // See https://docs.seam.co/latest/api/action_attempts/get.
 func (s *ActionAttemptsService) Wait(ctx context.Context, attempt ActionAttempt, opts ...seam.Option) (*ActionAttempt, error) {
-	final := 0
-	for interval := firstPoll; ; interval = min(interval*3/2, lastPoll) {
+	interval, retryAfter, final := firstPoll, time.Duration(0), 0
+	for {
 		switch attempt.Status {
 		case ActionAttemptStatusSuccess:
 			return &attempt, nil
@@ -65,7 +65,8 @@ func (s *ActionAttemptsService) Wait(ctx context.Context, attempt ActionAttempt,
 		default:
 			return nil, &ActionAttemptError{Attempt: attempt, err: errors.New("its status is unknown")}
 		}
-		timer := time.NewTimer(interval + rand.N(interval/4))
+		timer := time.NewTimer(max(interval, retryAfter) + rand.N(interval/4))
+		interval, retryAfter = min(interval*3/2, lastPoll), 0
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -85,7 +86,7 @@ func (s *ActionAttemptsService) Wait(ctx context.Context, attempt ActionAttempt,
 		default:
 			final = 0
 			if apiErr, ok := errors.AsType[*seam.APIError](err); ok {
-				interval = max(interval, apiErr.RetryAfter)
+				retryAfter = apiErr.RetryAfter
 			}
 		}
 	}

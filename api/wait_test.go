@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,10 @@ func status(status string) func() (int, any, error) {
 
 var unlock = api.LockUnlockDoorParams{DeviceID: "device_1"}
 
+func repeat(poll func() (int, any, error), times int) []func() (int, any, error) {
+	return slices.Repeat([]func() (int, any, error){poll}, times)
+}
+
 // TestWaiting unlocks a door. Whatever happens to the polls, the unlock is sent once.
 func TestWaiting(t *testing.T) {
 	t.Parallel()
@@ -66,6 +71,8 @@ func TestWaiting(t *testing.T) {
 		{"a failure", []func() (int, any, error){pending, failed}, "error", "failed_attempt", nil},
 		{"a failure after failed polls", []func() (int, any, error){lost, lost, lost, failed}, "error", "failed_attempt", nil},
 		{"a short loss of permission", []func() (int, any, error){denied, denied, success}, "success", "", nil},
+		{"losses of permission between good polls", slices.Concat(repeat(denied, 4), []func() (int, any, error){pending}, repeat(denied, 4), []func() (int, any, error){success}), "success", "", nil},
+		{"losses of permission between lost answers", slices.Concat(repeat(denied, 4), repeat(lost, 3), repeat(denied, 4), []func() (int, any, error){success}), "success", "", nil},
 		{"a loss of permission", []func() (int, any, error){denied}, "pending", "", seam.ErrUnauthorized},
 		{"no end", []func() (int, any, error){pending}, "pending", "", context.DeadlineExceeded},
 		{"no end, and no polls", []func() (int, any, error){lost}, "pending", "", context.DeadlineExceeded},
@@ -148,6 +155,7 @@ func TestQuietActions(t *testing.T) {
 		require.NoError(t, lock(status("success")).client(t).AccessCodes.Delete(t.Context(), params))
 		require.NoError(t, answering(map[string]any{"ok": true}).client(t).AccessCodes.Delete(t.Context(), params))
 		require.NoError(t, answering(attempt("pending")).client(t).NoWait().AccessCodes.Delete(t.Context(), params))
+		require.ErrorContains(t, answering(attempt("error")).client(t).NoWait().AccessCodes.Delete(t.Context(), params), "the bolt is stuck")
 	})
 }
 
@@ -161,6 +169,20 @@ func TestWaitIntervals(t *testing.T) {
 		_, err := srv.client(t).Locks.UnlockDoor(ctx, unlock)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.InDelta(t, 110, len(srv.requests), 20)
+	})
+}
+
+// TestWaitHonoursRetryAfter also if it is longer than what a single call waits.
+func TestWaitHonoursRetryAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := lock(func() (int, any, error) { return http.StatusTooManyRequests, "", nil }, status("success"))
+		srv.header = http.Header{"Retry-After": {"120"}}
+		start := time.Now()
+		_, err := srv.client(t).Locks.UnlockDoor(t.Context(), unlock)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, time.Since(start), 2*time.Minute)
+		assert.Len(t, srv.requests, 3)
 	})
 }
 

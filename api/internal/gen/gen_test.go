@@ -117,6 +117,20 @@ func TestUnlistedClass(t *testing.T) {
 	assert.Contains(t, files["devices.go"], `s.call("/devices/get", params, never, opts)`)
 }
 
+// TestDeprecated marks what Seam has removed or advises against.
+func TestDeprecated(t *testing.T) {
+	t.Parallel()
+	pinned, text := sources(t)
+	pinned.Operations["/locks/unlock_door"].Removed = map[string]*node{"sync": {Type: "boolean"}}
+	pinned.Operations["/locks/lock_door"].Deprecated = true
+	overlay, err := parseOverlay(text)
+	require.NoError(t, err)
+	files, err := generate(pinned, overlay)
+	require.NoError(t, err)
+	assert.Regexp(t, "// Deprecated: .*\n\tSync \\*bool `json:\"sync,omitzero\"`", files["locks.go"])
+	assert.Regexp(t, `// Deprecated: .*\nfunc \(s \*LocksService\) LockDoor`, files["locks.go"])
+}
+
 // TestPin keeps what users can have in their code.
 func TestPin(t *testing.T) {
 	t.Parallel()
