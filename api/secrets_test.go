@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam/api"
 )
@@ -92,5 +91,5 @@ func fill(v reflect.Value, depth int) int {
 func TestSecretsAreInJSON(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, map[string]any{"code": secret}, encoded(t, api.AccessCode{Code: secret}))
-	require.Equal(t, "REDACTED", reflect.ValueOf(fmt.Sprint(api.AccessCode{Code: secret})).String()[strings.Index(fmt.Sprint(api.AccessCode{Code: secret}), "REDACTED"):][:8])
+	assert.Contains(t, fmt.Sprint(api.AccessCode{Code: secret}), "REDACTED")
 }
