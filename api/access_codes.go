@@ -58,8 +58,8 @@ func (a AccessCodeCreateParams) Format(state fmt.State, verb rune) {
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (a AccessCodeCreateParams) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
 
-// Create creates an access code on a device. The code is not on the device yet when
-// Create returns: its Status tells, and events do.
+// Create creates an access code on a device. When it returns, the code need not be on
+// the device yet: see Status.
 //
 // Create is not idempotent. It is retried only if the server cannot have processed the
 // previous attempt.

@@ -104,7 +104,7 @@ type AccessGrantDeleteParams struct {
 	AccessGrantID string `json:"access_grant_id,omitzero" seam:"required"`
 }
 
-// Delete deletes an Access Grant and its access methods.
+// Delete deletes an Access Grant.
 //
 // Delete is idempotent. If a response is lost, a retry may return [seam.ErrNotFound]
 // although the first attempt succeeded.

@@ -63,7 +63,7 @@ type AcsUserDeleteParams struct {
 	AcsSystemID    string `json:"acs_system_id,omitzero"`
 }
 
-// Delete deletes a user and all its access.
+// Delete deletes a user.
 //
 // Delete is idempotent. If a response is lost, a retry may return [seam.ErrNotFound]
 // although the first attempt succeeded.
@@ -186,7 +186,7 @@ type AcsUserSuspendParams struct {
 	AcsSystemID    string `json:"acs_system_id,omitzero"`
 }
 
-// Suspend suspends a user. A suspended user opens no entrance.
+// Suspend suspends a user.
 //
 // Suspend is idempotent.
 //

@@ -66,7 +66,7 @@ type ConnectWebviewDeleteParams struct {
 	ConnectWebviewID string `json:"connect_webview_id,omitzero" seam:"required"`
 }
 
-// Delete deletes a Connect Webview. The account that was connected in it stays.
+// Delete deletes a Connect Webview.
 //
 // Delete is idempotent. If a response is lost, a retry may return [seam.ErrNotFound]
 // although the first attempt succeeded.

@@ -29,7 +29,7 @@ type ConnectedAccountDeleteParams struct {
 	ConnectedAccountID string `json:"connected_account_id,omitzero" seam:"required"`
 }
 
-// Delete deletes a connected account and its devices.
+// Delete deletes a connected account.
 //
 // Delete is idempotent. If a response is lost, a retry may return [seam.ErrNotFound]
 // although the first attempt succeeded.

@@ -89,7 +89,7 @@ type SpaceDeleteParams struct {
 	SpaceID string `json:"space_id,omitzero" seam:"required"`
 }
 
-// Delete deletes a space. Its devices and entrances stay.
+// Delete deletes a space.
 //
 // Delete is idempotent. If a response is lost, a retry may return [seam.ErrNotFound]
 // although the first attempt succeeded.

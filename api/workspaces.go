@@ -76,9 +76,8 @@ type WorkspaceResetSandboxParams struct {
 	_ incomparable
 }
 
-// ResetSandbox resets the sandbox workspace of the credential: everything in it is
-// lost. It waits until the action has ended, and returns an [*ActionAttemptError] if
-// the action failed.
+// ResetSandbox resets the sandbox workspace of the credential. It waits until the
+// action has ended, and returns an [*ActionAttemptError] if the action failed.
 //
 // ResetSandbox is not idempotent. It is retried only if the server cannot have
 // processed the previous attempt.
