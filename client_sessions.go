@@ -254,7 +254,8 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 // It returns the sessions that were revoked, including those that no longer existed. If
 // some could not be revoked, it also returns an error. The error wraps one error for each
 // session that could not be revoked, as [errors.Join] does. The text of each contains the
-// ID of the session. RevokeAll tries all sessions unless the context ends. If the list of
+// ID of the session. RevokeAll tries all sessions unless the context ends. After a status
+// 429, all of its requests wait. If the list of
 // sessions cannot be read completely, or contains a session that does not match params,
 // RevokeAll revokes nothing. Sessions that are created while it runs may not be revoked.
 //
@@ -275,6 +276,8 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 	errs := make([]error, len(sessions))
 	panics := make(chan any, len(sessions))
 	var running sync.WaitGroup
+	var shared pace
+	call.observe = shared.observe(call.observe)
 	slots := make(chan struct{}, 8)
 	for i := range sessions {
 		slots <- struct{}{}
@@ -286,7 +289,7 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 				}
 				<-slots
 			}()
-			errs[i] = call.revoke(ctx, sessions[i])
+			errs[i] = shared.run(ctx, func() error { return call.revoke(ctx, sessions[i]) })
 		})
 	}
 	running.Wait()

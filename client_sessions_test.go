@@ -3,6 +3,7 @@ package seam_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -193,6 +194,48 @@ func TestRevokeAll(t *testing.T) {
 	assert.Equal(t, []seam.ClientSession{*john}, revoked)
 	_, err = sessions.Get(ctx, seam.ClientSessionGetParams{}, seam.WithClientSessionToken(john.Token))
 	require.ErrorIs(t, err, seam.ErrUnauthorized)
+}
+
+// TestRevokeAllUnderARateLimit tests that RevokeAll revokes all sessions although the
+// server accepts 20 requests a second, and that it soon stops sending more.
+func TestRevokeAllUnderARateLimit(t *testing.T) {
+	t.Parallel()
+	for name, tooMany := range map[string]attempt{"no Retry-After": responds(429, ""), "Retry-After: 1": asksToWait(429, "1")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const sessions, limit = 400, 20
+				var list strings.Builder
+				for i := range sessions {
+					fmt.Fprintf(&list, `,{"client_session_id": "%d", "token": "seam_cst_1", "user_identifier_key": "jane"}`, i)
+				}
+				start := time.Now()
+				var mu sync.Mutex
+				revoked, requests, inSecond := map[string]int{}, 0, map[time.Duration]int{}
+				client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+					body, err := io.ReadAll(req.Body)
+					if err != nil || req.URL.Path == "/client_sessions/list" {
+						return responds(200, `{"client_sessions": [`+list.String()[1:]+`]}`)(req)
+					}
+					time.Sleep(10 * time.Millisecond)
+					mu.Lock()
+					defer mu.Unlock()
+					requests++
+					second := time.Since(start).Truncate(time.Second)
+					if inSecond[second]++; inSecond[second] > limit {
+						return tooMany(req)
+					}
+					revoked[string(body)]++
+					return responds(200, `{}`)(req)
+				})}))
+				got, err := client.ClientSessions.RevokeAll(t.Context(), seam.ClientSessionListParams{UserIdentifierKey: "jane"})
+				require.NoError(t, err)
+				assert.Len(t, got, sessions)
+				assert.Len(t, revoked, sessions)
+				assert.Less(t, requests, 2*sessions)
+			})
+		})
+	}
 }
 
 // TestRevokeAllNeedsAFilter tests params and options that RevokeAll rejects.

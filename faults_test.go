@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"os"
 	"strings"
 	"sync"
@@ -36,6 +37,7 @@ type fault struct {
 	gives   string        // the error, as describe says it
 	longest time.Duration // until the call returns
 
+	resends  int                                     // in each attempt, at once, since nothing was sent
 	local    bool                                    // a server cannot cause it
 	standard bool                                    // only an *http.Transport has it
 	dial     func(context.Context) (net.Conn, error) // of an *http.Transport, in place of attempt
@@ -79,15 +81,15 @@ var faults = []fault{
 	{name: "500", attempt: responds(500, ""), again: ifSafe, gives: "APIError 500", longest: twoWaits},
 	{name: "502 with HTML", attempt: responds(502, "<html>"), again: ifSafe, gives: "APIError 502", longest: twoWaits},
 	{name: "503", attempt: responds(503, ""), again: ifSafe, gives: "APIError 503", longest: twoWaits},
-	{name: "503, Retry-After: 1", attempt: asksToWait(503, "1"), again: ifSafe, gives: "APIError 503", longest: 2 * time.Second},
-	{name: "503, Retry-After: a date", attempt: asksToWait(503, "in 2 s"), again: ifSafe, gives: "APIError 503", longest: 4 * time.Second},
+	{name: "503, Retry-After: 1", attempt: asksToWait(503, "1"), again: ifSafe, gives: "APIError 503", longest: 3 * time.Second},
+	{name: "503, Retry-After: a date", attempt: asksToWait(503, "in 2 s"), again: ifSafe, gives: "APIError 503", longest: 6 * time.Second},
 	{name: "503, Retry-After: 0", attempt: asksToWait(503, "0"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
 	{name: "503, Retry-After: -5", attempt: asksToWait(503, "-5"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
 	{name: "503, Retry-After: 9223372037", attempt: asksToWait(503, "9223372037"), again: never, gives: "APIError 503"},
 	{name: "503, Retry-After: 86400", attempt: asksToWait(503, "86400"), again: never, gives: "APIError 503"},
 	{name: "503, Retry-After: soon", attempt: asksToWait(503, "soon"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
 	{name: "429", attempt: responds(429, ""), again: always, gives: "APIError 429", longest: twoWaits},
-	{name: "429, Retry-After: 1", attempt: asksToWait(429, "1"), again: always, gives: "APIError 429", longest: 2 * time.Second},
+	{name: "429, Retry-After: 1", attempt: asksToWait(429, "1"), again: always, gives: "APIError 429", longest: 3 * time.Second},
 	{name: "429, Retry-After: 9223372037", attempt: asksToWait(429, "9223372037"), again: never, gives: "APIError 429"},
 	{name: "429, Retry-After: 86400", attempt: asksToWait(429, "86400"), again: never, gives: "APIError 429"},
 	{name: "429 with its body cut short", attempt: cut(429, `{"err`), again: always, gives: "APIError 429 (unexpected EOF)", longest: twoWaits},
@@ -109,6 +111,7 @@ var faults = []fault{
 	{name: "200 with JSON 100,000 levels deep", attempt: responds(200, strings.Repeat(`{"client_sessions":[`, 100_000)), again: never, gives: "APIError 200 (unusable)"},
 	{name: "200 with 1 GiB", attempt: endless, again: never, gives: "APIError 200 (unusable)"},
 	{name: "200 with its body cut short", attempt: cut(200, `{"client_`), again: ifSafeList, gives: "APIError 200 (unexpected EOF)", longest: twoWaits},
+	{name: "200 with JSON that ends too early", attempt: responds(200, `{"client_`), again: ifSafeList, gives: "APIError 200 (unexpected EOF)", longest: twoWaits},
 	{name: "200 with its body stalled", attempt: stalls(`{"client_`), again: ifSafeList, gives: "APIError 200 (deadline exceeded)", longest: 3*timeLimit + twoWaits},
 	{name: "no response in time", attempt: hangs, again: ifSafe, gives: "deadline exceeded", longest: 3*timeLimit + twoWaits},
 	{name: "connection lost after the request", attempt: fails(io.EOF), again: ifSafe, gives: "connection error", longest: twoWaits},
@@ -121,8 +124,16 @@ var faults = []fault{
 		attempt: dialing(fails(dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED)))),
 	},
 	{
-		name: "proxy refuses the connection", local: true, again: always, gives: "connection error", longest: twoWaits,
+		name: "proxy cannot be reached", local: true, again: always, gives: "connection error", longest: twoWaits,
 		attempt: dialing(fails(&net.OpError{Op: "proxyconnect", Err: dialError(syscall.ECONNREFUSED)})),
+	},
+	{
+		name: "proxy answers CONNECT with 407", local: true, standard: true, again: never, gives: "connection error",
+		attempt: dialing(fails(errors.New("Proxy Authentication Required"))),
+	},
+	{
+		name: "proxy answers CONNECT with 502", local: true, standard: true, again: always, gives: "connection error", longest: twoWaits,
+		attempt: dialing(fails(errors.New("Bad Gateway"))),
 	},
 	{
 		name: "no connection in time", local: true, again: always, gives: "deadline exceeded", longest: 3*timeLimit + twoWaits,
@@ -170,12 +181,20 @@ var faults = []fault{
 		attempt: connected(dialing(fails(dialError(syscall.ECONNREFUSED)))), gives: "connection error", longest: twoWaits,
 	},
 	{
-		name: "HTTP/2 REFUSED_STREAM", local: true, standard: true, again: always, gives: "connection error", longest: twoWaits,
+		name: "HTTP/2 REFUSED_STREAM", local: true, standard: true, again: ifSafe, gives: "connection error", longest: twoWaits,
 		attempt: fails(errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; REFUSED_STREAM; received from peer] after Request.Body was written; define Request.GetBody to avoid this error")),
 	},
 	{
-		name: "HTTP/2 GOAWAY with a lower last stream", local: true, standard: true, again: always, gives: "connection error", longest: twoWaits,
+		name: "HTTP/2 GOAWAY with a lower last stream", local: true, standard: true, again: always, resends: 16, gives: "connection error", longest: twoWaits,
 		attempt: fails(errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error")),
+	},
+	{
+		name: "HTTP/2 connection closed before the request was written", local: true, standard: true, again: always, resends: 16,
+		gives: "connection error", longest: twoWaits, attempt: fails(errors.New("net/http: cannot rewind body after connection loss")),
+	},
+	{
+		name: "idle connection closed after the request was written", local: true, standard: true, again: ifSafe,
+		gives: "connection error", longest: twoWaits, attempt: idleClosed,
 	},
 	{
 		name: "HTTP/2 GOAWAY that includes the stream", local: true, standard: true, again: ifSafe, gives: "connection error", longest: twoWaits,
@@ -193,6 +212,16 @@ var faults = []fault{
 		name: "HTTP/2 CANCEL", local: true, standard: true, again: ifSafe, gives: "connection error", longest: twoWaits,
 		attempt: fails(errors.New("stream error: stream ID 1; CANCEL; received from peer")),
 	},
+}
+
+// idleClosed writes the request to a connection of the pool, which the server has closed.
+func idleClosed(req *http.Request) (*http.Response, error) {
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+		trace.GetConn("api.test:443")
+		trace.GotConn(httptrace.GotConnInfo{Reused: true})
+		trace.WroteHeaders()
+	}
+	return nil, errors.New("http: server closed idle connection")
 }
 
 // describe returns the description of err that faults uses.
@@ -258,7 +287,7 @@ func TestFaults(t *testing.T) {
 
 					require.Equal(t, fault.gives, describe(err), err)
 					require.Equal(t, fault.again.requests(op), last.Attempts)
-					assert.Equal(t, last.Attempts, len(bodies)+int(dials.Load()))
+					assert.Equal(t, last.Attempts*(1+fault.resends), len(bodies)+int(dials.Load()))
 					for _, body := range bodies {
 						assert.Equal(t, bodies[0], body, "each attempt sends the same bytes")
 					}
@@ -287,7 +316,11 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 					rt := fault.transport(script(fault.attempt, responds(http.StatusOK, op.success)))
 					client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: rt}))
 					require.NoError(t, op.smallest(t.Context(), client, seam.WithResponse(&last)))
-					assert.Equal(t, 2, last.Attempts)
+					want := 2
+					if fault.resends > 0 {
+						want = 1
+					}
+					assert.Equal(t, want, last.Attempts)
 				})
 			})
 		}
@@ -362,6 +395,17 @@ func TestFaultsOverTheWire(t *testing.T) {
 	}
 }
 
+// repeating lists the operations that are safe to repeat, or those that are not.
+func repeating(safe bool) string {
+	var names []string
+	for _, op := range faultOperations {
+		if op.repeats == safe {
+			names = append(names, strings.TrimPrefix(op.name, "ClientSessions."))
+		}
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
 // TestFaultsAreDocumented tests that docs/faults.md shows faults. With -record it
 // writes the page.
 func TestFaultsAreDocumented(t *testing.T) {
@@ -369,24 +413,27 @@ func TestFaultsAreDocumented(t *testing.T) {
 	var page strings.Builder
 	page.WriteString(`# What a call does when something goes wrong
 
-Each row is a failure that lasts, with the default options. The columns say how many times each operation sends its
-request, which error it returns, and how long that takes at most. A test checks each cell of this page.
+Each row is a failure that lasts, with the default options. It says which methods retry, so that they make three attempts,
+which error the call returns, and how long it takes at most. The other methods make one attempt. A test checks each row.
+
+- "Safe to repeat" are ` + repeating(true) + `.
+- Not safe to repeat are ` + repeating(false) + `.
+- "At once" means that nothing was sent, so that each attempt sends the request again, up to 16 times and without a delay,
+  before it fails. ` + "`WithMaxRetries(0)`" + ` does not change that.
 
 An ` + "`APIError`" + ` with "unexpected EOF" matches ` + "`io.ErrUnexpectedEOF`" + `. Any error with "deadline exceeded" matches
 ` + "`context.DeadlineExceeded`" + `. An ` + "`APIError`" + ` that is "unusable" says why in its text. A connection error matches the
 error of net/http. A call also ends when its context does.
 
-| failure |`)
-	for _, op := range faultOperations {
-		fmt.Fprintf(&page, " %s |", strings.TrimPrefix(op.name, "ClientSessions."))
-	}
-	page.WriteString(" error | longest time |\n|---|" + strings.Repeat("---|", len(faultOperations)+2) + "\n")
+| failure | methods that retry | error, and the longest time |
+|---|---|---|
+`)
 	for _, fault := range faults {
-		fmt.Fprintf(&page, "| %s |", fault.name)
-		for _, op := range faultOperations {
-			fmt.Fprintf(&page, " %d |", fault.again.requests(op))
+		retry := string(fault.again)
+		if fault.resends > 0 {
+			retry += ", and at once"
 		}
-		fmt.Fprintf(&page, " %s | %v |\n", fault.gives, fault.longest)
+		fmt.Fprintf(&page, "| %s | %s | %s, %v |\n", fault.name, retry, fault.gives, fault.longest)
 	}
 	if *record {
 		require.NoError(t, os.WriteFile("docs/faults.md", []byte(page.String()), 0o644))

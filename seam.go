@@ -41,26 +41,37 @@
 //     after any transient failure: a failed or lost connection, a timeout, a
 //     truncated response, status 429, and status 5xx except 501.
 //   - Create is not idempotent. It is retried only if the server cannot have
-//     processed the previous attempt: no connection was made, HTTP/2 reported that
-//     the server did not process the request, or the status was 429.
+//     processed the previous attempt: no connection was made, nothing was written to
+//     it, HTTP/2's GOAWAY excluded the request, or the status was 429.
 //   - GetOrCreate is retried like Get if it has a UserIdentifierKey, else like
 //     Create.
 //   - All is retried like List, but not after the response headers were received.
 //   - RevokeAll is retried like List, and then like Revoke for each session.
 //   - [Client.Post] is retried like Create, or with [WithIdempotent] like Get.
 //
-// Unknown hosts and invalid TLS certificates are not transient.
+// Unknown hosts, invalid TLS certificates and a proxy's refusal to connect (except 429
+// and 5xx other than 501) are not transient. JSON that ends too early is a truncated
+// response.
+//
+// A pooled connection may be closed by the server just when a request is about to use it.
+// If nothing was sent, the request is sent again at once, up to 16 times. That is part of
+// the same attempt, also with WithMaxRetries(0).
 //
 // The delay before the first retry is random between 200 and 400 milliseconds. Both
 // bounds double with each further retry, to at most 10 and 20 seconds. A longer
 // Retry-After of a response with status 429 or 503 is used instead, up to 60
-// seconds. The call returns the error of the last attempt at once if the Retry-After
+// seconds, plus a random part of up to half of it. A date in it is compared with the Date
+// of the response. The call returns the error of the last attempt at once if the Retry-After
 // is longer than that, or if the delay would exceed the deadline of the context.
 //
 // # Concurrency
 //
 // A [Client] is immutable and safe for concurrent use. Clients without
-// [WithHTTPClient] share a pool of connections.
+// [WithHTTPClient] share a pool of connections. It has the settings that
+// [http.DefaultTransport] has when NewClient is first called, keeps idle connections for
+// at most 55 seconds, and finds a silent HTTP/2 connection by pings, within 15 seconds. If
+// a program or a test has replaced http.DefaultTransport by another type, NewClient uses
+// that as it is.
 //
 // # FIPS 140-3
 //

@@ -92,10 +92,10 @@ func TestHTTP2Streams(t *testing.T) {
 	t.Parallel()
 	var calls sync.WaitGroup
 	for name, tt := range map[string]struct {
-		end         func(stream) []byte
-		unprocessed bool
+		end    func(stream) []byte
+		unsent bool
 	}{
-		"REFUSED_STREAM":                  {resetStream(7), true},
+		"REFUSED_STREAM":                  {resetStream(7), false},
 		"GOAWAY with a lower last stream": {goAway(false), true},
 		"GOAWAY that includes the stream": {goAway(true), false},
 		"PROTOCOL_ERROR":                  {resetStream(1), false},
@@ -104,20 +104,23 @@ func TestHTTP2Streams(t *testing.T) {
 	} {
 		for _, rule := range []transport.Retry{transport.RetryUnprocessed, transport.RetryTransient} {
 			for _, body := range [][]byte{[]byte("{}"), nil} {
-				url, pooled, requests := endStreams(t, tt.end)
+				url, pooled, received := endStreams(t, tt.end)
 				r := newRequest(nil)
 				r.Method, r.URL, r.Body, r.Retry, r.Transport = http.MethodDelete, url, body, rule, pooled
-				want := 1
-				if tt.unprocessed || rule == transport.RetryTransient {
-					want = 3
+				attempts, requests := 1, int64(1)
+				if tt.unsent || rule == transport.RetryTransient {
+					attempts, requests = 3, 3
+				}
+				if tt.unsent {
+					requests *= 17 // each attempt is sent again at once, up to 16 times
 				}
 				calls.Go(func() {
 					_, resp, err := transport.Do(t.Context(), r, readText)
 					if assert.Error(t, err) {
 						assert.NotContains(t, err.Error(), "GetBody", "nobody can follow that advice")
 					}
-					assert.Equal(t, want, resp.Attempts, "%s: %v", name, err)
-					assert.Equal(t, int64(want), requests.Load(), "%s: %v", name, err)
+					assert.Equal(t, attempts, resp.Attempts, "%s: %v", name, err)
+					assert.Equal(t, requests, received.Load(), "%s: %v", name, err)
 				})
 			}
 		}
@@ -125,15 +128,42 @@ func TestHTTP2Streams(t *testing.T) {
 	calls.Wait()
 }
 
+// TestGoAwayOnce tests that a request that met a GOAWAY is sent again at once, also
+// without retries, and that the attempt counts once.
+func TestGoAwayOnce(t *testing.T) {
+	t.Parallel()
+	for _, rule := range []transport.Retry{transport.RetryUnprocessed, transport.RetryTransient} {
+		for _, retries := range []int{0, transport.DefaultMaxRetries} {
+			var streams atomic.Int64
+			respond := func(id stream) []byte { // HPACK: 0x88 is ":status: 200"
+				return append(append([]byte{0, 0, 1, frameHeaders, 5}, id[:]...), 0x88)
+			}
+			url, pooled, received := endStreams(t, func(id stream) []byte {
+				if streams.Add(1) <= 2 {
+					return goAway(false)(id)
+				}
+				return respond(id)
+			})
+			r := newRequest(nil)
+			r.URL, r.Transport, r.Retry, r.MaxRetries = url, pooled, rule, retries
+			_, resp, err := transport.Do(t.Context(), r, readText)
+			require.NoError(t, err)
+			assert.Equal(t, 200, resp.StatusCode)
+			assert.Equal(t, 1, resp.Attempts)
+			assert.Equal(t, int64(3), received.Load())
+		}
+	}
+}
+
 // TestHTTP2StreamOfOtherTransports tests that the text of an error counts only if
 // it is from net/http.
 func TestHTTP2StreamOfOtherTransports(t *testing.T) {
 	t.Parallel()
-	url, pooled, requests := endStreams(t, resetStream(7))
+	url, pooled, requests := endStreams(t, goAway(false))
 	r := newRequest(func(req *http.Request) (*http.Response, error) { return pooled.RoundTrip(req) })
 	r.URL, r.Retry = url, transport.RetryUnprocessed
 	_, _, err := transport.Do(t.Context(), r, readText)
-	require.ErrorContains(t, err, "REFUSED_STREAM")
+	require.ErrorContains(t, err, "GOAWAY")
 	assert.Equal(t, int64(1), requests.Load())
 }
 

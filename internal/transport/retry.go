@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -41,8 +43,14 @@ const (
 func (e *exchange[T]) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 	e.wait = max(delay(e.Attempts-1), e.RetryAfter)
 	retry := e.Attempts <= e.request.MaxRetries && ctx.Err() == nil && e.retryable() && e.wait <= maxRetryAfter
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= e.wait {
-		retry = false
+	spread := e.RetryAfter / 2 // so that clients that were told the same do not come back together
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline) - e.wait
+		retry = retry && left > 0
+		spread = min(spread, left-1)
+	}
+	if retry && spread > 0 {
+		e.wait += rand.N(spread)
 	}
 	if !retry {
 		e.wait = 0
@@ -66,32 +74,68 @@ func (e *exchange[T]) retryable() bool {
 		return true
 	case e.request.Retry == RetryUnprocessed:
 		return e.unprocessed
-	case e.err != nil:
-		return true
 	default:
-		return e.StatusCode >= 500 && e.StatusCode != http.StatusNotImplemented
+		return e.err != nil || transient(e.StatusCode)
 	}
 }
 
-// connection records what httptrace reports of an attempt. Transports may
+// transient reports whether a request with that status can succeed later.
+func transient(status int) bool {
+	return status == http.StatusTooManyRequests || status >= 500 && status != http.StatusNotImplemented
+}
+
+// maxResends limits how often an attempt is sent again because nothing was sent.
+const maxResends = 16
+
+// connection records what httptrace reports while a request is sent. Transports may
 // report from several goroutines.
-type connection struct{ requested, obtained atomic.Bool }
+type connection struct{ requested, obtained, reused, written atomic.Bool }
+
+var untraced connection
 
 func (c *connection) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { c.requested.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { c.obtained.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			c.obtained.Store(true)
+			if info.Reused {
+				c.reused.Store(true)
+			}
+		},
+		WroteHeaders: func() { c.written.Store(true) },
 	})
 }
 
-// notConnected reports whether an attempt that failed with err had no connection, so that
-// nothing was sent. For an *http.Transport it relies on httptrace. Another transport may
-// not report all connections, so its err must also be an error of dialing.
-func (c *connection) notConnected(transport http.RoundTripper, err error) bool {
-	_, standard := transport.(*http.Transport)
-	op, ok := errors.AsType[*net.OpError](err)
-	dialing := ok && (op.Op == "dial" || op.Op == "proxyconnect")
-	return c.requested.Load() && !c.obtained.Load() && (standard || dialing)
+// unsent reports whether the server cannot have processed a request that failed with err.
+// Then closing reports whether that is because a pooled connection was being closed, so
+// that sending again on another connection is likely to succeed.
+//
+// Only an *http.Transport is known to report all that it does. The err of another one
+// must be an error of dialing.
+func (c *connection) unsent(ctx context.Context, transport http.RoundTripper, err error) (unsent, closing bool) {
+	if _, standard := transport.(*http.Transport); !standard {
+		op, ok := errors.AsType[*net.OpError](err)
+		return ok && (op.Op == "dial" || op.Op == "proxyconnect") && c.requested.Load() && !c.obtained.Load(), false
+	}
+	// If ctx has ended, net/http may still be writing.
+	nothingWritten := c.obtained.Load() && !c.written.Load() && ctx.Err() == nil
+	closing = nothingWritten && c.reused.Load() || connectionClosing(err)
+	return closing || nothingWritten || c.requested.Load() && !c.obtained.Load(), closing
+}
+
+// connectionClosing reports whether err, of an *http.Transport and a request without
+// GetBody, says that a connection was being closed and that the server did not process the
+// request:
+//   - Nothing was written to an HTTP/1 connection. The type of that error is not exported.
+//   - An HTTP/2 connection could not be used. net/http tried another one, which needs
+//     GetBody, because the unused body was closed.
+//   - HTTP/2's GOAWAY had a last stream ID lower than that of the request. REFUSED_STREAM
+//     should mean the same, but HAProxy sends it after its server processed the request.
+func connectionClosing(err error) bool {
+	goAway, _ := errors.AsType[*streamError](err)
+	return fmt.Sprintf("%T", err) == "http.nothingWrittenError" ||
+		err.Error() == "net/http: cannot rewind body after connection loss" ||
+		goAway != nil && goAway.reason == "http2: Transport received Server's graceful shutdown GOAWAY"
 }
 
 // streamError is net/http's error for an HTTP/2 stream that ended without a response. Its
@@ -104,24 +148,39 @@ type streamError struct {
 func (e *streamError) Error() string { return "HTTP/2 stream ended: " + e.reason }
 func (e *streamError) Unwrap() error { return e.error }
 
-// unprocessed reports whether the server did not process the request: it sent
-// REFUSED_STREAM, or a GOAWAY whose last stream ID is lower than that of the request.
-// net/http shows that only in the text of its error.
-func (e *streamError) unprocessed() bool {
-	return e.reason == "http2: Transport received Server's graceful shutdown GOAWAY" ||
-		strings.HasPrefix(e.reason, "stream error: ") && strings.HasSuffix(e.reason, "; REFUSED_STREAM; received from peer")
+// proxyError says that a proxy answered CONNECT with that status, so that there is no
+// connection to the server.
+type proxyError struct {
+	status int
+	text   string
 }
 
-// asStreamError returns err as a streamError if it is from an *http.Transport. Another
-// transport may have sent the request more than once.
-func asStreamError(transport http.RoundTripper, err error) (*streamError, bool) {
-	_, standard := transport.(*http.Transport)
-	reason, found := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
-	if !standard || !found {
-		return nil, false
+func (e *proxyError) Error() string { return "the proxy refused to connect: " + e.text }
+
+// refusedByProxy is an OnProxyConnectResponse of an http.Transport.
+func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
 	}
-	reason, _, _ = strings.Cut(reason, "] after ")
-	return &streamError{reason, err}, true
+	return &proxyError{resp.StatusCode, resp.Status}
+}
+
+// typed returns err, of net/http, with a type if it is a *streamError or a *proxyError.
+// An http.Transport without refusedByProxy returns the text of the status alone.
+func typed(transport http.RoundTripper, err error) error {
+	text := err.Error()
+	if reason, found := strings.CutPrefix(text, "http2: Transport: cannot retry err ["); found {
+		reason, _, _ = strings.Cut(reason, "] after ")
+		return &streamError{reason, err}
+	}
+	if _, standard := transport.(*http.Transport); standard && text != "" {
+		for status := 300; status < 600; status++ {
+			if text == http.StatusText(status) {
+				return &proxyError{status, text}
+			}
+		}
+	}
+	return err
 }
 
 // permanent reports whether another attempt would fail with err too.
@@ -129,7 +188,8 @@ func permanent(err error) bool {
 	dns, isDNS := errors.AsType[*net.DNSError](err)
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
-	return isDNS && dns.IsNotFound || untrusted || notTLS
+	proxy, refused := errors.AsType[*proxyError](err)
+	return isDNS && dns.IsNotFound || untrusted || notTLS || refused && !transient(proxy.status)
 }
 
 // delay returns the delay before a retry. It is random between minWait and twice that for
@@ -151,8 +211,13 @@ func retryAfter(resp *http.Response) time.Duration {
 	if err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, time.Until(at))
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
 	}
-	return 0
+	now, err := http.ParseTime(resp.Header.Get("Date")) // the clock that at is read on
+	if err != nil {
+		now = time.Now()
+	}
+	return max(0, at.Sub(now))
 }

@@ -8,7 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -84,7 +88,7 @@ func TestRetryRules(t *testing.T) {
 		},
 	} {
 		for _, rule := range []transport.Retry{transport.RetryUnprocessed, transport.RetryTransient} {
-			t.Run(tt.name+map[transport.Retry]string{transport.RetryUnprocessed: "/unsent", transport.RetryTransient: "/transient"}[rule], func(t *testing.T) {
+			t.Run(tt.name+map[transport.Retry]string{transport.RetryUnprocessed: "/unprocessed", transport.RetryTransient: "/transient"}[rule], func(t *testing.T) {
 				t.Parallel()
 				want := 1
 				if tt.retry == always || tt.retry == transient && rule == transport.RetryTransient {
@@ -116,6 +120,42 @@ func TestRetryRules(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestClosedIdleConnection tests a pooled connection that was closed before the request
+// was written to it: the request is sent again at once, also without retries.
+func TestClosedIdleConnection(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		retry      transport.Retry
+		maxRetries int
+		reused     bool
+		attempts   int
+	}{
+		"unprocessed":             {transport.RetryUnprocessed, 2, true, 1},
+		"unprocessed, no retries": {transport.RetryUnprocessed, 0, true, 1},
+		"transient, no retries":   {transport.RetryTransient, 0, true, 1},
+		"new connection":          {transport.RetryUnprocessed, 2, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				pooled := new(http.Transport)
+				pooled.RegisterProtocol("https", roundTripper(script(func(req *http.Request) (*http.Response, error) {
+					trace := httptrace.ContextClientTrace(req.Context())
+					trace.GetConn("api.test:443")
+					trace.GotConn(httptrace.GotConnInfo{Reused: tt.reused})
+					return nil, errors.New("http: server closed idle connection")
+				}, responds(http.StatusOK, "text"))))
+				r := newRequest(nil)
+				r.Transport, r.Retry, r.MaxRetries = pooled, tt.retry, tt.maxRetries
+				value, resp, err := transport.Do(t.Context(), r, readText)
+				require.NoError(t, err)
+				assert.Equal(t, "text", value)
+				assert.Equal(t, tt.attempts, resp.Attempts)
+			})
+		})
 	}
 }
 
@@ -253,10 +293,109 @@ func TestRetryAfter(t *testing.T) {
 					assert.Less(t, wait, 400*time.Millisecond)
 					assert.Zero(t, resp.RetryAfter)
 				} else {
-					assert.Equal(t, tt.want, wait)
+					assert.GreaterOrEqual(t, wait, tt.want)
+					assert.Less(t, wait, tt.want*3/2)
 				}
 			})
 		})
+	}
+}
+
+// TestRetryAfterDate tests that a date is compared with the clock of the server.
+func TestRetryAfterDate(t *testing.T) {
+	t.Parallel()
+	for name, skew := range map[string]time.Duration{"ahead": 2 * time.Minute, "behind": -2 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				now := time.Now().Add(skew)
+				r := newRequest(func(*http.Request) (*http.Response, error) {
+					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{
+						"Date": {now.UTC().Format(http.TimeFormat)}, "Retry-After": {now.Add(5 * time.Second).UTC().Format(http.TimeFormat)},
+					}}, nil
+				})
+				_, resp, err := transport.Do(t.Context(), r, readText)
+				require.NoError(t, err)
+				assert.Equal(t, 5*time.Second, resp.RetryAfter)
+				assert.Equal(t, 3, resp.Attempts)
+			})
+		})
+	}
+}
+
+// TestRetryAfterSpreads tests that calls that were told the same wait do not come back
+// together.
+func TestRetryAfterSpreads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var waits []time.Duration
+		for range 100 {
+			start := time.Now()
+			r := newRequest(asksToWait(http.StatusTooManyRequests, "2"))
+			r.MaxRetries = 1
+			_, _, err := transport.Do(t.Context(), r, readText)
+			require.NoError(t, err)
+			waits = append(waits, time.Since(start))
+		}
+		assert.GreaterOrEqual(t, slices.Min(waits), 2*time.Second)
+		assert.Greater(t, slices.Max(waits)-slices.Min(waits), 500*time.Millisecond)
+	})
+}
+
+// TestCleanlyCut tests that JSON that ends too early is a truncation, even if the body
+// ended regularly.
+func TestCleanlyCut(t *testing.T) {
+	t.Parallel()
+	decode := func(r io.Reader) (struct{}, error) {
+		return struct{}{}, transport.DecodeObject(r, func(_ string, d *transport.Decoder) error { return d.Skip() })
+	}
+	for _, tt := range []struct {
+		body  string
+		retry transport.Retry
+		want  int
+	}{
+		{`{"a": [1, 2`, transport.RetryTransient, 3},
+		{`{"a": [1, 2`, transport.RetryUnprocessed, 1},
+		{`{"a": [1, 2}`, transport.RetryTransient, 1},
+		{`{"a": [1, 2]}`, transport.RetryTransient, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRequest(responds(http.StatusOK, tt.body))
+			r.Retry = tt.retry
+			_, resp, err := transport.Do(t.Context(), r, decode)
+			assert.Equal(t, tt.want, resp.Attempts, "%s: %v", tt.body, err)
+		})
+	}
+}
+
+// TestProxyRefuses tests responses to CONNECT: they are errors that name the proxy, and
+// since nothing was sent to the server, a transient one is retried by any rule.
+func TestProxyRefuses(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]int64{http.StatusProxyAuthRequired: 1, http.StatusForbidden: 1, http.StatusBadGateway: 3, http.StatusServiceUnavailable: 3} {
+		for name, base := range map[string]*http.Transport{"default": transport.DefaultTransport().(*http.Transport), "net/http": {}} {
+			t.Run(http.StatusText(status)+" "+name, func(t *testing.T) {
+				t.Parallel()
+				var connects atomic.Int64
+				proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+					assert.Equal(t, http.MethodConnect, req.Method)
+					connects.Add(1)
+					w.WriteHeader(status)
+				}))
+				t.Cleanup(proxy.Close)
+				address, err := url.Parse(proxy.URL)
+				require.NoError(t, err)
+				pooled := base.Clone()
+				pooled.Proxy = http.ProxyURL(address)
+				r := newRequest(nil)
+				r.Transport, r.Retry = pooled, transport.RetryUnprocessed
+				_, resp, err := transport.Do(t.Context(), r, readText)
+				require.ErrorContains(t, err, "the proxy refused to connect: ")
+				require.ErrorContains(t, err, http.StatusText(status))
+				assert.Equal(t, int(want), resp.Attempts)
+				assert.Equal(t, want, connects.Load())
+			})
+		}
 	}
 }
 

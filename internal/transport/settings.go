@@ -17,19 +17,53 @@ const (
 	DefaultMaxRetries = 2
 )
 
-// DefaultTransport returns the transport of all clients without an http.Client of their
-// own. It keeps more idle connections to a host than the two of net/http, because a client
-// sends all requests to one host.
-var DefaultTransport = sync.OnceValue(func() http.RoundTripper {
+// The settings of the default transport.
+const (
+	maxIdleConnsPerHost = 1024             // a client sends all requests to one host; net/http keeps 2
+	idleConnTimeout     = 55 * time.Second // usual servers close after 60 s or more
+	pingAfter           = 10 * time.Second // without a frame on an HTTP/2 connection
+	pingTimeout         = 5 * time.Second
+)
+
+var pool struct {
+	sync.Mutex
+	base, pooled *http.Transport
+}
+
+// DefaultTransport returns the transport of clients without an http.Client of their own:
+// http.DefaultTransport as it is now. If that is an *http.Transport, it is a copy with
+// other settings, which all clients share.
+func DefaultTransport() http.RoundTripper {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
 		return http.DefaultTransport // the program replaced it
 	}
+	pool.Lock()
+	defer pool.Unlock()
+	if pool.base != base {
+		pool.base, pool.pooled = base, newTransport(base)
+	}
+	return pool.pooled
+}
+
+func newTransport(base *http.Transport) *http.Transport {
 	pooled := base.Clone()
 	pooled.MaxIdleConns = 0 // no limit
-	pooled.MaxIdleConnsPerHost = 1024
+	pooled.MaxIdleConnsPerHost = maxIdleConnsPerHost
+	if pooled.IdleConnTimeout == 0 || pooled.IdleConnTimeout > idleConnTimeout {
+		pooled.IdleConnTimeout = idleConnTimeout
+	}
+	if pooled.OnProxyConnectResponse == nil {
+		pooled.OnProxyConnectResponse = refusedByProxy
+	}
+	if pooled.HTTP2 == nil {
+		pooled.HTTP2 = &http.HTTP2Config{}
+	}
+	if pooled.HTTP2.SendPingTimeout == 0 { // net/http sends no pings by default
+		pooled.HTTP2.SendPingTimeout, pooled.HTTP2.PingTimeout = pingAfter, pingTimeout
+	}
 	return pooled
-})
+}
 
 // ParseEndpoint returns endpoint without trailing slashes, and whether it is plain http to
 // a host other than loopback. If endpoint is invalid, problem says why. It suggests example

@@ -3,11 +3,13 @@
 // It knows HTTP and nothing of Seam.
 //
 // An attempt is one RoundTrip. It sends the request, reads the whole response
-// and closes it. go-retryablehttp runs the attempts and never holds an open
-// body, so it cannot drop, leak or delay one.
+// and closes it. go-retryablehttp runs the attempts and gets no body, so no body
+// is left open. If nothing was sent because a pooled connection was being closed,
+// the attempt sends the request again at once, over another connection.
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,9 +40,8 @@ type Request struct {
 	Redact    func(string) string                  // removes secrets from a text for an error or a log
 	Observe   func(ctx context.Context, a Attempt) // called after each attempt, unless nil
 
-	// Stream means that the decoder passes on data before it has read the response to its
-	// end. So the request is not retried once decoding has begun, and Timeout then limits
-	// each read, not the time spent in the decoder.
+	// Stream is set if decode hands out data while reading. Then the request is not retried
+	// once decoding has begun, and Timeout limits each read, not the time in decode.
 	Stream bool
 	// KeepBody stores the body of a 2xx response in Response.Body.
 	KeepBody bool
@@ -92,8 +93,8 @@ func Do[T any](ctx context.Context, r *Request, decode func(io.Reader) (T, error
 }
 
 // exchange is one run of Do. It is the transport of the http.Client that
-// go-retryablehttp uses. It has no CloseIdleConnections: the library calls that
-// after each failed call, which would close the connections of all other calls.
+// go-retryablehttp uses. The library calls CloseIdleConnections after each failed call.
+// Without that method, a failed call leaves other calls' connections open.
 type exchange[T any] struct {
 	request *Request
 	decode  func(io.Reader) (T, error)
@@ -119,8 +120,8 @@ var (
 	errNoResponse = errors.New("http.RoundTripper returned neither a response with a status nor an error")
 )
 
-// RoundTrip makes one attempt and keeps its outcome in e. The response that it
-// returns has no body to drain, and no header with a Location to follow.
+// RoundTrip makes one attempt and keeps its outcome in e. The returned response is a stub
+// without body and header.
 func (e *exchange[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	e.value, e.attempt = *new(T), attempt{Response: Response{Attempts: e.Attempts + 1}}
 	if e.request.Observe != nil {
@@ -131,25 +132,14 @@ func (e *exchange[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer cancel(nil)
 	timer := time.AfterFunc(e.request.Timeout, func() { cancel(errTimeout) })
 	defer timer.Stop()
-	var conn *connection // of this attempt alone: a transport may report late
-	if e.request.Retry == RetryUnprocessed {
-		conn = new(connection)
-		ctx = conn.trace(ctx)
-	}
-	req = req.WithContext(ctx)
-	req.Header = e.request.Header.Clone() // some transports change it
-	req.GetBody = nil                     // with it, net/http repeats requests by itself
+	req.GetBody = nil // with it, net/http repeats requests by itself
 
-	resp, err := e.request.Transport.RoundTrip(req)
-	switch {
-	case err != nil:
-		e.unprocessed = conn != nil && conn.notConnected(e.request.Transport, err)
-		if ended, ok := asStreamError(e.request.Transport, err); ok {
-			e.unprocessed, err = ended.unprocessed(), ended
-		}
-	case resp == nil || resp.StatusCode == 0:
-		err = errNoResponse
-	default:
+	resp, closing, err := e.send(ctx, req)
+	for resends := 0; closing && resends < maxResends && ctx.Err() == nil; resends++ {
+		req.Body = io.NopCloser(bytes.NewReader(e.request.Body))
+		resp, closing, err = e.send(ctx, req)
+	}
+	if err == nil {
 		err = e.read(resp, timer)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
@@ -161,6 +151,28 @@ func (e *exchange[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Header = nil
 	return resp, nil
+}
+
+// send sends the request and waits for the header of the response. closing reports that
+// nothing was sent, because a pooled connection was being closed.
+func (e *exchange[T]) send(ctx context.Context, req *http.Request) (resp *http.Response, closing bool, err error) {
+	conn := &untraced
+	if e.request.Retry == RetryUnprocessed || e.Attempts > e.request.MaxRetries {
+		conn = new(connection) // one per send, since a transport may still report for an earlier one
+		ctx = conn.trace(ctx)
+	}
+	req = req.WithContext(ctx)
+	req.Header = e.request.Header.Clone() // some transports change it
+	e.unprocessed = false
+	resp, err = e.request.Transport.RoundTrip(req)
+	switch {
+	case err != nil:
+		err = typed(e.request.Transport, err)
+		e.unprocessed, closing = conn.unsent(ctx, e.request.Transport, err)
+	case resp == nil || resp.StatusCode == 0:
+		err = errNoResponse
+	}
+	return resp, closing, err
 }
 
 // read reads the response and closes it.
@@ -193,7 +205,8 @@ func (e *exchange[T]) read(resp *http.Response, timer *time.Timer) error {
 	if err != nil && b.err != nil { // a failed read, which can be retried
 		return b.err
 	}
-	e.final = err != nil
+	// JSON that ends too early was cut short, even if a proxy made that a regular end.
+	e.final = err != nil && !(b.ended && errors.Is(err, io.ErrUnexpectedEOF))
 	return err
 }
 
@@ -206,6 +219,7 @@ type body struct {
 	left    int     // bytes that may still be read
 	kept    *[]byte // gets a copy of what is read, if not nil
 	err     error
+	ended   bool // Reader has returned io.EOF
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -222,10 +236,11 @@ func (b *body) Read(p []byte) (int, error) {
 		*b.kept = append(*b.kept, p[:n]...)
 	}
 	if err == nil || err == io.EOF {
+		b.ended = err == io.EOF
 		return n, err
 	}
 	b.err = err
-	// HTTP/2 reports a truncated body in other ways.
+	// HTTP/2 reports truncation with other errors; make them match io.ErrUnexpectedEOF.
 	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
 	}
