@@ -152,8 +152,8 @@ var faults = []struct {
 	{
 		name:    "empty 200",
 		attempt: answers(200, ""),
-		want:    &imkit.Error{StatusCode: 200, Attempts: 3},
-		text:    "200 OK: response cannot be decoded: unexpected EOF (3 attempts)",
+		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
+		text:    "200 OK: response cannot be decoded: unexpected EOF",
 	},
 	{
 		name:    "204",

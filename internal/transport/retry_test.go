@@ -358,6 +358,7 @@ func TestCleanlyCut(t *testing.T) {
 		{`{"a": [1, 2`, transport.RetryUnprocessed, 1},
 		{`{"a": [1, 2}`, transport.RetryTransient, 1},
 		{`{"a": [1, 2]}`, transport.RetryTransient, 1},
+		{``, transport.RetryTransient, 1}, // such as a 204
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRequest(responds(http.StatusOK, tt.body))

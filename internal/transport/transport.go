@@ -205,8 +205,9 @@ func (e *exchange[T]) read(resp *http.Response, timer *time.Timer) error {
 	if err != nil && b.err != nil { // a failed read, which can be retried
 		return b.err
 	}
-	// JSON that ends too early was cut short, even if a proxy made that a regular end.
-	e.final = err != nil && !(b.ended && errors.Is(err, io.ErrUnexpectedEOF))
+	// JSON that ends too early was cut short, even if a proxy made that a regular end. A
+	// response without a body, such as 204, was not.
+	e.final = err != nil && !(b.begun && b.ended && errors.Is(err, io.ErrUnexpectedEOF))
 	return err
 }
 
@@ -219,6 +220,7 @@ type body struct {
 	left    int     // bytes that may still be read
 	kept    *[]byte // gets a copy of what is read, if not nil
 	err     error
+	begun   bool // Reader has returned at least one byte
 	ended   bool // Reader has returned io.EOF
 }
 
@@ -232,6 +234,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.Reader.Read(p[:min(len(p), b.left)])
 	b.left -= n
+	b.begun = b.begun || n > 0
 	if b.kept != nil {
 		*b.kept = append(*b.kept, p[:n]...)
 	}
