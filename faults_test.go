@@ -129,11 +129,11 @@ var faults = []fault{
 	},
 	{
 		name: "proxy answers CONNECT with 407", local: true, standard: true, again: never, gives: "connection error",
-		attempt: dialing(fails(errors.New("Proxy Authentication Required"))),
+		attempt: dialing(fails(errors.New(http.StatusText(http.StatusProxyAuthRequired)))),
 	},
 	{
 		name: "proxy answers CONNECT with 502", local: true, standard: true, again: always, gives: "connection error", longest: twoWaits,
-		attempt: dialing(fails(errors.New("Bad Gateway"))),
+		attempt: dialing(fails(errors.New(http.StatusText(http.StatusBadGateway)))),
 	},
 	{
 		name: "no connection in time", local: true, again: always, gives: "deadline exceeded", longest: 3*timeLimit + twoWaits,

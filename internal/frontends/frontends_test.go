@@ -3,6 +3,7 @@
 package frontends
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -37,27 +38,34 @@ type backend struct {
 
 	mu        sync.Mutex
 	processed map[string]int // by customer key
-	server    *http.Server
+	conns     map[net.Conn]bool
 }
 
 func startBackend(t *testing.T) *backend {
 	t.Helper()
-	b := &backend{address: freeAddress(t), processed: map[string]int{}}
-	b.restart(t)
-	t.Cleanup(func() { _ = b.server.Close() })
+	b := &backend{processed: map[string]int{}, conns: map[net.Conn]bool{}}
+	server := httptest.NewUnstartedServer(b)
+	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.conns[conn] = true; state == http.StateClosed {
+			delete(b.conns, conn)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	b.address = server.Listener.Addr().String()
 	return b
 }
 
-// restart closes all connections, as a process that is killed does, and listens again.
-func (b *backend) restart(t *testing.T) {
-	t.Helper()
-	if b.server != nil {
-		_ = b.server.Close()
+// restart closes all connections, as a process that is killed does. It goes on listening,
+// since another process might take the port.
+func (b *backend) restart() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for conn := range b.conns {
+		_ = conn.Close()
 	}
-	listener, err := net.Listen("tcp", b.address)
-	require.NoError(t, err)
-	b.server = &http.Server{Handler: b, ReadHeaderTimeout: time.Minute}
-	go func(server *http.Server) { _ = server.Serve(listener) }(b.server)
 }
 
 func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -77,7 +85,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // freeAddress returns an address on which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
 	return listener.Addr().String()
@@ -116,7 +124,7 @@ func start(t *testing.T, b *backend, config, program string, args ...string) fro
 	for i := range args {
 		args[i] = replace.Replace(args[i])
 	}
-	command := exec.Command(path, args...)
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
 	var output strings.Builder
 	command.Stdout, command.Stderr = &output, &output
 	require.NoError(t, command.Start())
@@ -128,7 +136,7 @@ func start(t *testing.T, b *backend, config, program string, args ...string) fro
 		}
 	})
 	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", address)
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 		return err == nil && conn.Close() == nil
 	}, 10*time.Second, 10*time.Millisecond, "%s does not listen", program)
 
@@ -292,7 +300,7 @@ func TestFrontends(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		start   func(*testing.T, *backend) frontend
-		disturb func(*testing.T, *backend, frontend)
+		disturb func(*backend, frontend)
 		lossy   bool
 	}{
 		{"nginx, HTTP/2, 20 requests a connection", nginx("http2", 20), nil, false},
@@ -306,7 +314,7 @@ func TestFrontends(t *testing.T) {
 			f := tt.start(t, b)
 			disturb := func() {
 				if tt.disturb != nil {
-					tt.disturb(t, b, f)
+					tt.disturb(b, f)
 				}
 			}
 			reference := load(t, b, calls, disturb, createByHand(t, f))
@@ -328,6 +336,6 @@ func TestFrontends(t *testing.T) {
 	}
 }
 
-func reload(_ *testing.T, _ *backend, f frontend) { _ = f.process.Signal(syscall.SIGHUP) }
+func reload(_ *backend, f frontend) { _ = f.process.Signal(syscall.SIGHUP) }
 
-func restart(t *testing.T, b *backend, _ frontend) { b.restart(t) }
+func restart(b *backend, _ frontend) { b.restart() }

@@ -56,7 +56,7 @@ func TestSilentConnection(t *testing.T) {
 	address, err := url.Parse(server.URL)
 	require.NoError(t, err)
 
-	proxy, err := net.Listen("tcp", "127.0.0.1:0")
+	proxy, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = proxy.Close() })
 	var connections, silent atomic.Int64 // the first silent connections forward nothing
@@ -67,7 +67,7 @@ func TestSilentConnection(t *testing.T) {
 				return
 			}
 			number := connections.Add(1)
-			upstream, err := net.Dial("tcp", address.Host)
+			upstream, err := new(net.Dialer).DialContext(t.Context(), "tcp", address.Host)
 			if !assert.NoError(t, err) {
 				return
 			}
@@ -97,8 +97,7 @@ func TestSilentConnection(t *testing.T) {
 	r.URL, r.Transport = "https://"+proxy.Addr().String(), pooled
 	call := func() {
 		_, resp, err := transport.Do(t.Context(), r, func(body io.Reader) (int64, error) { return io.Copy(io.Discard, body) })
-		assert.NoError(t, err)
-		assert.Equal(t, http.StatusOK, resp.StatusCode)
+		assert.Equal(t, http.StatusOK, resp.StatusCode, err)
 	}
 	call()
 	silent.Store(1)

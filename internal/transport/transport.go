@@ -207,7 +207,8 @@ func (e *exchange[T]) read(resp *http.Response, timer *time.Timer) error {
 	}
 	// JSON that ends too early was cut short, even if a proxy made that a regular end. A
 	// response without a body, such as 204, was not.
-	e.final = err != nil && !(b.begun && b.ended && errors.Is(err, io.ErrUnexpectedEOF))
+	cut := b.begun && b.ended && errors.Is(err, io.ErrUnexpectedEOF)
+	e.final = err != nil && !cut
 	return err
 }
 
