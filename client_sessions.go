@@ -89,7 +89,7 @@ func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGet
 	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
 	call.params = params
 	call.require(params.ClientSessionID != "" || params.UserIdentifierKey != "" || call.credential.kind == clientSessionToken, identifyNoSession)
-	// Seam would return a session that matches either of them.
+	// Seam does not say which of them decides. Its fake server returns a session that matches either.
 	call.require(params.ClientSessionID == "" || params.UserIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")
 	return one(ctx, call, ClientSessionListParams{
 		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
@@ -27,7 +26,7 @@ func TestClientWithoutNewClient(t *testing.T) {
 		}) {
 			err := op.fullest(t.Context(), client)
 			require.ErrorIs(t, err, seam.ErrInvalidParams, "%s of a %s", op.name, name)
-			assert.ErrorContains(t, err, want, "%s of a %s", op.name, name)
+			require.ErrorContains(t, err, want, "%s of a %s", op.name, name)
 		}
 	}
 	require.EqualError(t, (*seam.Client)(nil).Post(t.Context(), "/devices/list", nil, nil), "seam: Post /devices/list"+want)

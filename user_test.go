@@ -79,8 +79,9 @@ func TestWithUser(t *testing.T) {
 			var sent []byte
 			client := offline(t, func(req *http.Request) (*http.Response, error) {
 				var err error
-				sent, err = io.ReadAll(req.Body)
-				assert.NoError(t, err)
+				if sent, err = io.ReadAll(req.Body); err != nil {
+					return nil, err
+				}
 				return response(http.StatusOK, `{"ok": true, "client_sessions": [], "client_session": {"client_session_id": "1", "token": "t", "user_identifier_key": "john_doe"}}`)
 			})
 			require.NoError(t, tt.call(t.Context(), client))

@@ -40,9 +40,10 @@
 //
 // # Behavior
 //
-// The server follows the API's documentation and Seam's own fake server. Where they
-// are silent, it behaves as follows, and Seam may differ:
+// The server follows the API's documentation, and where that is silent, Seam's own fake
+// server. The documentation does not say the following, and Seam may differ:
 //
+//   - get_or_create adds no access to an existing session.
 //   - A session expires after one year, unless the request sets expires_at.
 //   - A revoked session is not found, but can be revoked again and deleted.
 //   - An expired session is found, but its token is rejected.
