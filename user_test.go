@@ -147,7 +147,8 @@ func TestWithUserRejected(t *testing.T) {
 // ignores the user.
 func TestWithUserRevokesNoOther(t *testing.T) {
 	t.Parallel()
-	sessions := seamtest.NewServer(t).Client(t).ClientSessions
+	srv := seamtest.NewServer(t)
+	sessions := srv.Client(t).ClientSessions
 	ctx := t.Context()
 	for _, key := range []string{"jane_doe", "john_doe"} {
 		_, err := sessions.Create(ctx, seam.ClientSessionCreateParams{}, seam.WithUser(key))
@@ -156,6 +157,8 @@ func TestWithUserRevokesNoOther(t *testing.T) {
 	revoked, err := sessions.RevokeAll(ctx, seam.ClientSessionListParams{}, seam.WithUser("jane_doe"))
 	require.NoError(t, err)
 	require.Len(t, revoked, 1)
+	requests := srv.Requests()
+	assert.JSONEq(t, `{"client_session_id": "`+revoked[0].ClientSessionID+`"}`, string(requests[len(requests)-1].Body))
 	left, err := sessions.List(ctx, seam.ClientSessionListParams{})
 	require.NoError(t, err)
 	require.Len(t, left, 1)
@@ -181,47 +184,6 @@ func TestWithUserIsRedacted(t *testing.T) {
 	offline := offline(t, fails(errors.New("no host for john_doe")), seam.WithMaxRetries(0))
 	err = offline.Post(t.Context(), "/devices/list", nil, nil, seam.WithUser("john_doe"))
 	require.ErrorContains(t, err, "no host for REDACTED")
-}
-
-// TestGrantAccess tests what GrantAccess sends, and which responses it accepts.
-func TestGrantAccess(t *testing.T) {
-	t.Parallel()
-	byID := seam.ClientSessionGrantAccessParams{ClientSessionID: "1", ConnectWebviewIDs: []string{"w"}}
-	byUser := seam.ClientSessionGrantAccessParams{UserIdentifierKey: "jane_doe", ConnectWebviewIDs: []string{"w"}}
-	associate := seam.ClientSessionGrantAccessParams{ClientSessionID: "1", UserIdentifierKey: "jane_doe"}
-	const other = "response has a client session that was not requested"
-	for name, tt := range map[string]struct {
-		params   seam.ClientSessionGrantAccessParams
-		response string
-		want     string // in the error
-	}{
-		"an empty response":        {byID, `{}`, ""},
-		"no session":               {byID, `{"ok": true}`, ""},
-		"the session":              {byID, `{"client_session": {"client_session_id": "1"}, "ok": true}`, ""},
-		"the session without ok":   {byID, `{"client_session": {"client_session_id": "1", "user_identifier_key": "jane_doe"}}`, ""},
-		"null":                     {byID, `{"client_session": null, "ok": true}`, ""},
-		"another session":          {byID, `{"client_session": {"client_session_id": "2"}, "ok": true}`, other},
-		"the user's session":       {byUser, `{"client_session": {"client_session_id": "2", "user_identifier_key": "jane_doe"}, "ok": true}`, ""},
-		"another user's session":   {byUser, `{"client_session": {"client_session_id": "2", "user_identifier_key": "john_doe"}, "ok": true}`, other},
-		"a session without an ID":  {byUser, `{"client_session": {"user_identifier_key": "jane_doe"}, "ok": true}`, other},
-		"the associated session":   {associate, `{"client_session": {"client_session_id": "1", "user_identifier_key": "jane_doe"}, "ok": true}`, ""},
-		"the user's other session": {associate, `{"client_session": {"client_session_id": "2", "user_identifier_key": "jane_doe"}, "ok": true}`, other},
-		"a session of nobody":      {associate, `{"client_session": {"client_session_id": "1"}, "ok": true}`, other},
-		"the page of a proxy":      {byID, `{"title": "Welcome"}`, "response does not say that the request succeeded"},
-		"a list":                   {byID, `{"client_session": [], "ok": true}`, "client_session"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			client := serve(t, respond(http.StatusOK, tt.response), seam.WithMaxRetries(0))
-			err := client.ClientSessions.GrantAccess(t.Context(), tt.params)
-			if tt.want == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorContains(t, err, tt.want)
-			assert.Equal(t, http.StatusOK, requireAPIError(t, err).StatusCode)
-		})
-	}
 }
 
 // TestEndpointsThatTakeAUser tests with which paths Post accepts WithUser.
