@@ -101,15 +101,18 @@ func (d *Decoder) Array(element func() error) error {
 type valueLimit struct {
 	r         io.Reader
 	read, end int64
+	err       error // of the last read
 }
 
 func (l *valueLimit) Read(p []byte) (int, error) {
 	if l.read >= l.end {
-		return 0, errValueTooLong
+		l.err = errValueTooLong
+		return 0, l.err
 	}
-	n, err := l.r.Read(p[:min(int64(len(p)), l.end-l.read)])
+	var n int
+	n, l.err = l.r.Read(p[:min(int64(len(p)), l.end-l.read)])
 	l.read += int64(n)
-	return n, err
+	return n, l.err
 }
 
 // undecodableError says that a response cannot be decoded. Its text quotes nothing of the

@@ -1,4 +1,4 @@
-//go:build !goexperiment.jsonv2
+//go:build !go1.27 || !goexperiment.jsonv2
 
 package transport
 
@@ -24,7 +24,7 @@ func newDecoder(r io.Reader) *Decoder {
 func (d *Decoder) release() {}
 
 // Value decodes the next value into v.
-func (d *Decoder) Value(v any) error { return decodeError(d.dec.Decode(v)) }
+func (d *Decoder) Value(v any) error { return d.error(d.dec.Decode(v)) }
 
 // Skip reads the next value and discards it.
 func (d *Decoder) Skip() error {
@@ -32,12 +32,21 @@ func (d *Decoder) Skip() error {
 	return d.Value(&skipped)
 }
 
+// error replaces an error of dec. It prefers that of the last read, which dec hides if
+// encoding/json is built on encoding/json/v2.
+func (d *Decoder) error(err error) error {
+	if err != nil && d.limit.err != nil && !errors.Is(d.limit.err, io.EOF) {
+		err = d.limit.err
+	}
+	return decodeError(err)
+}
+
 func (d *Decoder) more() bool { return d.dec.More() }
 
 func (d *Decoder) name() (string, error) {
 	token, err := d.dec.Token()
 	name, _ := token.(string) // the decoder accepts nothing else here
-	return name, decodeError(err)
+	return name, d.error(err)
 }
 
 func (d *Decoder) expect(delim json.Delim, otherwise error) error {
@@ -45,7 +54,7 @@ func (d *Decoder) expect(delim json.Delim, otherwise error) error {
 	if err == nil && token != delim {
 		return otherwise
 	}
-	return decodeError(err)
+	return d.error(err)
 }
 
 func (d *Decoder) end() error {
