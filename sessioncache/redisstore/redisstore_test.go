@@ -169,14 +169,13 @@ func TestEndedWhileFetched(t *testing.T) {
 				tokens := make(chan string, 10)
 				session := func(cache *sessioncache.Cache) {
 					session, err := cache.Session(t.Context(), user)
+					token := ""
 					if name == "SignOut" && err != nil {
 						assert.ErrorIs(t, err, sessioncache.ErrSignedOut)
-						tokens <- ""
 					} else if assert.NoError(t, err) {
-						tokens <- session.Token
-					} else {
-						tokens <- ""
+						token = session.Token
 					}
+					tokens <- token
 				}
 				for range 3 {
 					go session(caches[0])

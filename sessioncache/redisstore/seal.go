@@ -54,7 +54,7 @@ func (s *sealer) session(session sessioncache.Key) string { return s.name("sessi
 
 func (s *sealer) name(kind string, key sessioncache.Key) string {
 	hash := hmac.New(sha256.New, s.names)
-	fmt.Fprintf(hash, "%s:%q:%s", kind, key.Namespace, key.ID)
+	_, _ = fmt.Fprintf(hash, "%s:%q:%s", kind, key.Namespace, key.ID)
 	return "seam:" + kind + ":" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
 }
 
