@@ -5,11 +5,9 @@ go 1.26.0
 
 require (
 	github.com/redis/rueidis v1.0.71
-	github.com/redis/rueidis/rueidisaside v1.0.71
 	github.com/seam-go/seam v0.2.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
-	golang.org/x/sync v0.24.0
 )
 
 require (

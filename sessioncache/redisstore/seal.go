@@ -10,19 +10,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/sessioncache"
 )
 
+// version begins each value. It changes with the format.
+const version = "\x01"
+
 // sealer encrypts entries and hashes the names of users and sessions.
 type sealer struct {
-	aead  cipher.AEAD
-	names []byte // key of the hashes
+	aead   cipher.AEAD
+	names  []byte // key of the hashes
+	prefix string // of the names
 }
 
-func newSealer(key []byte) (*sealer, error) {
+func newSealer(prefix string, key []byte) (*sealer, error) {
 	const size = 32
 	if len(key) != size {
 		return nil, fmt.Errorf("redisstore: New: the key has %d bytes; pass 32 random bytes", len(key))
@@ -43,11 +48,16 @@ func newSealer(key []byte) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: New: %w", err)
 	}
-	return &sealer{aead, names}, nil
+	return &sealer{aead, names, prefix}, nil
 }
 
 // user returns the name in Redis of the entry of a user.
 func (s *sealer) user(user sessioncache.Key) string { return s.name("user", user) }
+
+// lock returns the name in Redis of the lock of a user. It is in the slot of the entry.
+func (s *sealer) lock(user sessioncache.Key) string {
+	return s.prefix + "lock:" + strings.TrimPrefix(s.user(user), s.prefix+"user:")
+}
 
 // session returns the name in Redis of the value that maps a session to its user.
 func (s *sealer) session(session sessioncache.Key) string { return s.name("session", session) }
@@ -55,14 +65,15 @@ func (s *sealer) session(session sessioncache.Key) string { return s.name("sessi
 func (s *sealer) name(kind string, key sessioncache.Key) string {
 	hash := hmac.New(sha256.New, s.names)
 	_, _ = fmt.Fprintf(hash, "%s:%q:%s", kind, key.Namespace, key.ID)
-	return "seam:" + kind + ":" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
+	return s.prefix + kind + ":{" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil)) + "}"
 }
 
 // sealed is the encrypted part of an entry. The entry expires with the value in Redis, so the
 // clocks of the processes may differ.
 type sealed struct {
 	Session     seam.ClientSession `json:"session"`
-	Life        time.Duration      `json:"life"`         // time until ExpiresAt, as of sealing
+	Life        time.Duration      `json:"life"` // time until ExpiresAt, as of sealing
+	ExpiresAt   time.Time          `json:"expires_at"`
 	RenewBefore time.Duration      `json:"renew_before"` // time between RenewAt and ExpiresAt
 	CheckedAt   time.Time          `json:"checked_at,omitzero"`
 	Client      string             `json:"client"`
@@ -71,19 +82,23 @@ type sealed struct {
 
 // seal encrypts an entry and binds it to its name.
 func (s *sealer) seal(name string, entry *sessioncache.Entry) string {
-	text, err := json.Marshal(sealed{entry.Session, time.Until(entry.ExpiresAt), entry.ExpiresAt.Sub(entry.RenewAt), entry.CheckedAt, entry.Client, entry.Revoked})
+	text, err := json.Marshal(sealed{entry.Session, time.Until(entry.ExpiresAt), entry.ExpiresAt, entry.ExpiresAt.Sub(entry.RenewAt), entry.CheckedAt, entry.Client, entry.Revoked})
 	if err != nil {
 		panic(fmt.Sprintf("redisstore: a session cannot be encoded: %v", err)) // cannot happen: it was decoded from JSON
 	}
-	return string(s.aead.Seal(nil, nil, text, []byte(name)))
+	return version + string(s.aead.Seal(nil, nil, text, []byte(version+name)))
 }
 
 // open decrypts a value that expires after left. It returns nil if the value was not sealed with
 // this key for this name, or if its expiry was extended.
 func (s *sealer) open(name, value string, left time.Duration) *sessioncache.Entry {
-	text, err := s.aead.Open(nil, nil, []byte(value), []byte(name))
+	value, ok := strings.CutPrefix(value, version)
+	if !ok {
+		return nil
+	}
+	text, err := s.aead.Open(nil, nil, []byte(value), []byte(version+name))
 	var opened sealed
-	if err = errors.Join(err, json.Unmarshal(text, &opened)); err != nil || left <= 0 || left > opened.Life {
+	if err = errors.Join(err, json.Unmarshal(text, &opened)); err != nil || left <= 0 || left > opened.Life || !time.Now().Before(opened.ExpiresAt) {
 		return nil
 	}
 	end := time.Now().Add(left)

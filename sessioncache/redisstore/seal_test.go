@@ -21,7 +21,7 @@ func TestSecrets(t *testing.T) {
 	session := srv.Get(t, caches[0])
 	require.NoError(t, caches[0].HandleEvent(t.Context(), cachetest.DeletedEvent("another")))
 	names, values := dump(t, redis.client(t))
-	assert.Len(t, names, 4, "a user, a session, a deleted session and the ID of the process")
+	assert.Len(t, names, 4, "a user, a session, a deleted session and the proof of an invalidation")
 	all := strings.Join(append(names, values...), "\n")
 	for _, secret := range []string{user, session.Token, session.ClientSessionID, "seam_cst", "account_1", string(key)} {
 		assert.NotContains(t, all, secret)
