@@ -104,7 +104,7 @@ func (s *Store) run(ctx context.Context, script *rueidis.Lua, keys []string, arg
 	defer cancel()
 	get := client.B().Get().Key(keys[0]).Cache()
 	result := script.Exec(ctx, client, keys, args)
-	return reply{result, s.failed(client, s.breaker(get.Slot()), result.Error())}
+	return reply{result, s.failed(client, s.breaker(client, get.Slot()), result.Error())}
 }
 
 // reply is the result of a script. Its err tells that the request failed.
@@ -198,7 +198,10 @@ func (s *Store) failed(client rueidis.Client, breaker *atomic.Int64, err error) 
 
 // breaker returns when the shard of a slot failed. Slots that are neighbors share a breaker. All
 // names share one where there is no cluster.
-func (s *Store) breaker(slot uint16) *atomic.Int64 {
+func (s *Store) breaker(client rueidis.Client, slot uint16) *atomic.Int64 {
+	if client.Mode() != rueidis.ClientModeCluster {
+		return &s.failedAt[0]
+	}
 	return &s.failedAt[int(slot>>8)%len(s.failedAt)]
 }
 
@@ -215,5 +218,5 @@ func (s *Store) isDown(name string) bool {
 		return false // connect tells
 	}
 	get := (*client).B().Get().Key(name).Cache()
-	return s.isOpen(s.breaker(get.Slot()))
+	return s.isOpen(s.breaker(*client, get.Slot()))
 }

@@ -194,7 +194,7 @@ func (s *Store) cached(ctx context.Context, sealer *sealer, user sessioncache.Ke
 	}
 	name := sealer.user(user)
 	get := client.B().Get().Key(name).Cache()
-	breaker := s.breaker(get.Slot())
+	breaker := s.breaker(client, get.Slot())
 	if s.isOpen(breaker) {
 		return nil, errDown
 	}
