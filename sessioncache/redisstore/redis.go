@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -48,7 +49,7 @@ func (s *Store) connect() (rueidis.Client, error) {
 	}
 	if err != nil {
 		breaker.Store(int64(time.Since(s.start)))
-		return nil, fmt.Errorf("redisstore: cannot use Redis at %s: %w", strings.Join(s.option.InitAddress, ", "), err)
+		return nil, fmt.Errorf("redisstore: cannot use Redis at %s: %w", strings.Join(s.option.InitAddress, ", "), withNeeds(err))
 	}
 	s.client.Store(&client)
 	return client, nil
@@ -61,12 +62,12 @@ func (s *Store) prove(client rueidis.Client) error {
 	name := s.prefix + "proof:" + rand.Text()
 	for _, value := range []string{"1", "2"} {
 		if err := client.Do(ctx, client.B().Set().Key(name).Value(value).Px(time.Minute).Build()).Error(); err != nil {
-			return withNeeds(err)
+			return err
 		}
 		for {
 			got, err := client.DoCache(ctx, client.B().Get().Key(name).Cache(), time.Minute).ToString()
 			if err != nil {
-				return withNeeds(err)
+				return err
 			}
 			if got == value {
 				break
@@ -81,9 +82,26 @@ func (s *Store) prove(client rueidis.Client) error {
 	return nil
 }
 
+// mayEnd reports whether a failure to connect may end by itself, so that connecting is tried again.
+func mayEnd(err error) bool {
+	if _, isNet := errors.AsType[net.Error](err); isNet {
+		return true
+	}
+	reply, isReply := errors.AsType[*rueidis.RedisError](err)
+	if !isReply {
+		return false
+	}
+	code, _, _ := strings.Cut(reply.Error(), " ")
+	switch code {
+	case "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
+		return true
+	}
+	return false
+}
+
 // withNeeds adds what the store needs to an error that Redis returned because of missing rights.
 func withNeeds(err error) error {
-	if reply, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(reply.Error(), "NOPERM") {
+	if reply, ok := errors.AsType[*rueidis.RedisError](err); ok && strings.HasPrefix(reply.Error(), "NOPERM") {
 		return fmt.Errorf("%w; %s", err, needs)
 	}
 	return err
@@ -142,7 +160,18 @@ func (s *Store) deleteSession(ctx context.Context, session string) error {
 	if err != nil || names == "" {
 		return err
 	}
-	return s.run(ctx, deleteUser, strings.Fields(names), "deleted", milliseconds(lockTTL)).Error()
+	user, lock, _ := strings.Cut(names, " ")
+	return s.deleteUser(ctx, user, lock, "deleted")
+}
+
+// deleteUser deletes the value of a user and takes the lock away from a fetch. When it returns, the
+// value is also deleted from the memory of this process: Redis reports the change before it
+// responds to the second command.
+func (s *Store) deleteUser(ctx context.Context, name, lock, reason string) error {
+	if err := s.run(ctx, deleteUser, []string{name, lock}, reason, milliseconds(lockTTL)).Error(); err != nil {
+		return err
+	}
+	return s.run(ctx, exists, []string{name}).Error()
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
@@ -170,6 +199,7 @@ if owner then
 	redis.call("PEXPIRE", KEYS[2], ARGV[2])
 end
 return 1`)
+	exists       = rueidis.NewLuaScript(`return redis.call("EXISTS", KEYS[1])`)
 	indexSession = rueidis.NewLuaScript(`local value = redis.call("GET", KEYS[1])
 if value and string.find(value, ARGV[3], 1, true) == 1 then return 1 end
 redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])

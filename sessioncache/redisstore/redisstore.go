@@ -37,7 +37,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,7 +95,8 @@ func WithPrefix(prefix string) Option { return func(s *Store, _ *[][]byte) { s.p
 // New returns a store. key is the encryption key: 32 random bytes, the same in all processes.
 //
 // Redis may be down: the store connects when it is used. New returns an error if option or a key
-// is invalid, or if a server that responds does not support client-side caching. The store
+// is invalid, or if a server that responds rejects the credentials or does not support client-side
+// caching. The store
 // sets up client-side caching over one connection to each primary, so DisableCache,
 // AlwaysRESP2, OnInvalidations, ClientTrackingOptions, PipelineMultiplex, DisableAutoPipelining,
 // SendToReplicas and ReplicaOnly must not be set, and Dialer.KeepAlive must not be negative. It is
@@ -144,9 +144,8 @@ func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error
 		}
 		s.sealers = append(s.sealers, sealer)
 	}
-	var unreachable net.Error
-	if _, err := s.connect(); err != nil && !errors.As(err, &unreachable) {
-		return nil, fmt.Errorf("redisstore: New: cannot connect to Redis: %w", err)
+	if _, err := s.connect(); err != nil && !mayEnd(err) {
+		return nil, err
 	}
 	return s, nil
 }
@@ -155,7 +154,7 @@ func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error
 func (s *Store) Ping(ctx context.Context) error {
 	client, err := s.connect()
 	if err != nil {
-		return fmt.Errorf("redisstore: Ping: %w", err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -295,7 +294,7 @@ func (s *Store) Delete(ctx context.Context, user sessioncache.Key, signOut bool)
 	}
 	var errs []error
 	for _, sealer := range s.sealers {
-		errs = append(errs, s.run(ctx, deleteUser, []string{sealer.user(user), sealer.lock(user)}, reason, milliseconds(lockTTL)).Error())
+		errs = append(errs, s.deleteUser(ctx, sealer.user(user), sealer.lock(user), reason))
 	}
 	return errors.Join(errs...)
 }

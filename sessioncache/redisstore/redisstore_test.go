@@ -40,7 +40,7 @@ func TestNewRejects(t *testing.T) {
 		"reads from replicas": {rueidis.ClientOption{SendToReplicas: func(rueidis.Completed) bool { return true }}, key, "SendToReplicas is set; omit it"},
 		"no keep-alives":      {rueidis.ClientOption{Dialer: net.Dialer{KeepAlive: -1}}, key, "KeepAlive is negative; omit it"},
 		"replicas only":       {rueidis.ClientOption{ReplicaOnly: true}, key, "ReplicaOnly is set; omit it"},
-		"no address":          {rueidis.ClientOption{}, key, "cannot connect to Redis"},
+		"no address":          {rueidis.ClientOption{}, key, "cannot use Redis"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
