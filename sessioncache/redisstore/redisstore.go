@@ -152,7 +152,7 @@ func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error
 
 // Ping returns an error if Redis cannot be reached or does not respond.
 func (s *Store) Ping(ctx context.Context) error {
-	client, err := s.connect()
+	client, err := s.connect() //nolint:contextcheck // the connection outlives the call
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (s *Store) Get(ctx context.Context, user sessioncache.Key) (*sessioncache.E
 
 // cached returns the entry that is stored with one of the keys.
 func (s *Store) cached(ctx context.Context, sealer *sealer, user sessioncache.Key) (*sessioncache.Entry, error) {
-	client, err := s.connect()
+	client, err := s.connect() //nolint:contextcheck // the connection outlives the call
 	if err != nil {
 		return nil, err
 	}

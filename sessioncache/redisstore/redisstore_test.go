@@ -46,7 +46,7 @@ func TestNewRejects(t *testing.T) {
 			t.Parallel()
 			store, err := redisstore.New(tt.option, tt.key)
 			require.ErrorContains(t, err, tt.says)
-			assert.Regexp(t, "^redisstore: New: ", err.Error())
+			assert.Regexp(t, "^redisstore: ", err.Error())
 			assert.Nil(t, store)
 		})
 	}
