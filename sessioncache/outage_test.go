@@ -23,11 +23,11 @@ import (
 
 // TestOutage has 10,000 users visit while Seam does not respond, or refuses connections. Those with a
 // session get it. The others get an error, and few requests are sent.
+//
+//nolint:paralleltest // it counts the goroutines of the process
 func TestOutage(t *testing.T) {
-	t.Parallel()
 	for name, hang := range map[string]bool{"no response": true, "no connection": false} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const users = 10_000
 				var log bytes.Buffer
