@@ -68,7 +68,8 @@ func TestSilentConnection(t *testing.T) {
 			}
 			number := connections.Add(1)
 			upstream, err := new(net.Dialer).DialContext(t.Context(), "tcp", address.Host)
-			if !assert.NoError(t, err) {
+			if err != nil { // t has ended; a call that cannot connect fails by itself
+				_ = client.Close()
 				return
 			}
 			t.Cleanup(func() { _, _ = client.Close(), upstream.Close() })
