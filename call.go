@@ -18,17 +18,6 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// service returns the configuration of a client. It is a func, so that fmt, debug printers
-// and diff tools cannot show the credential.
-type service func() config
-
-// newCall returns a call of an operation of a service.
-func (s service) newCall(operation, path string, retry transport.Retry, opts []Option) *call {
-	c := newCall(s, operation, path, retry, opts)
-	c.require(!c.idempotent, "WithIdempotent is for Client.Post; omit it")
-	return c
-}
-
 // call is a call of one operation, with its configuration.
 type call struct {
 	config
@@ -43,21 +32,22 @@ type call struct {
 	userIdentifierKey string // redacted in addition to those in params
 }
 
-func newCall(s service, operation, path string, retry transport.Retry, opts []Option) *call {
-	c := &call{operation: operation, path: path, retry: retry}
-	if s == nil {
-		c.err = invalid("the Client is nil or zero; create it with NewClient")
-		return c
+// newCall returns a call with the configuration of c as opts change it.
+func (c *Client) newCall(operation, path string, retry transport.Retry, opts []Option) *call {
+	call := &call{operation: operation, path: path, retry: retry}
+	if c == nil || c.config == nil {
+		call.err = invalid("the Client is nil or zero; create it with NewClient")
+		return call
 	}
-	c.config = s()
+	call.config = c.config()
 	if len(opts) > 0 {
-		if c.err = c.apply(opts); c.err == nil {
-			c.err = c.finish()
+		if call.err = call.apply(opts); call.err == nil {
+			call.err = call.finish()
 		}
-		c.require(c.user == "" || takesUser[path],
+		call.require(call.user == "" || takesUser[path],
 			"the endpoint is not known to take a user_identifier_key; omit WithUser, or if the endpoint takes one, set it in the params")
 	}
-	return c
+	return call
 }
 
 // require makes the call fail with problem unless ok.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,13 +21,16 @@ import (
 // The package documentation describes the errors that all methods return.
 //
 // See https://docs.seam.co/latest/api/client_sessions.
-type ClientSessionsService struct{ service }
+type ClientSessionsService struct{ client *Client }
 
 func (s *ClientSessionsService) newCall(operation, path string, retry transport.Retry, opts []Option) *call {
-	if s == nil { // the field of a zero Client
-		s = &ClientSessionsService{}
+	var client *Client
+	if s != nil { // a zero Client has none
+		client = s.client
 	}
-	return s.service.newCall(operation, path, retry, opts)
+	call := client.newCall(operation, path, retry, opts)
+	call.require(!call.idempotent, "WithIdempotent is for Client.Post; omit it")
+	return call
 }
 
 // ClientSessionCreateParams are the params of Create. All fields are optional. Empty
@@ -54,7 +58,7 @@ func (s *ClientSessionsService) Create(ctx context.Context, params ClientSession
 	call := s.newCall("ClientSessions.Create", "/client_sessions/create", transport.RetryUnprocessed, opts)
 	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
 	call.params = params
-	return one(ctx, call, ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}.check)
+	return one(ctx, call, expected{UserIdentifierKey: params.UserIdentifierKey}.checkComplete)
 }
 
 // Delete deletes a session. Its token stops working. If there is no such session, the
@@ -91,9 +95,7 @@ func (s *ClientSessionsService) Get(ctx context.Context, params ClientSessionGet
 	call.require(params.ClientSessionID != "" || params.UserIdentifierKey != "" || call.credential.kind == clientSessionToken, identifyNoSession)
 	// Seam does not say which of them decides. Its fake server returns a session that matches either.
 	call.require(params.ClientSessionID == "" || params.UserIdentifierKey == "", "params have both ClientSessionID and UserIdentifierKey; set only one")
-	return one(ctx, call, ClientSessionListParams{
-		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,
-	}.check)
+	return one(ctx, call, expected{ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey}.checkComplete)
 }
 
 // ClientSessionGetOrCreateParams are the params of GetOrCreate. Set UserIdentifierKey,
@@ -123,12 +125,12 @@ func (s *ClientSessionsService) GetOrCreate(ctx context.Context, params ClientSe
 	call := s.newCall("ClientSessions.GetOrCreate", "/client_sessions/get_or_create", transport.RetryTransient, opts)
 	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
 	call.params = params
-	user := ClientSessionListParams{UserIdentifierKey: params.UserIdentifierKey}
+	user := expected{UserIdentifierKey: params.UserIdentifierKey}
 	if params.UserIdentifierKey == "" {
-		call.retry, user = transport.RetryUnprocessed, ClientSessionListParams{UserIdentityID: params.UserIdentityID}
+		call.retry, user = transport.RetryUnprocessed, expected{UserIdentityID: params.UserIdentityID}
 	}
-	call.require(user != ClientSessionListParams{}, "params identify no user; set UserIdentifierKey or UserIdentityID")
-	return one(ctx, call, user.check)
+	call.require(user != expected{}, "params identify no user; set UserIdentifierKey or UserIdentityID")
+	return one(ctx, call, user.checkComplete)
 }
 
 // ClientSessionGrantAccessParams are the params of GrantAccess. Set ClientSessionID or
@@ -162,9 +164,7 @@ func (s *ClientSessionsService) GrantAccess(ctx context.Context, params ClientSe
 	call.require(params.UserIdentityID != "" || len(params.ConnectWebviewIDs)+len(params.ConnectedAccountIDs) > 0 ||
 		params.ClientSessionID != "" && params.UserIdentifierKey != "",
 		"params grant nothing; set ConnectWebviewIDs, ConnectedAccountIDs or UserIdentityID")
-	return none(ctx, call, ClientSessionListParams{
-		ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey,
-	}.checkMatch)
+	return none(ctx, call, expected{ClientSessionID: params.ClientSessionID, UserIdentifierKey: params.UserIdentifierKey}.check)
 }
 
 // ClientSessionListParams are the params of List, All and RevokeAll. A session must match
@@ -176,30 +176,6 @@ type ClientSessionListParams struct {
 	ConnectWebviewID         string `json:"connect_webview_id,omitzero"`
 	UserIdentityID           string `json:"user_identity_id,omitzero"`
 	WithoutUserIdentifierKey bool   `json:"without_user_identifier_key,omitzero"` // only sessions without one
-}
-
-// match reports whether s matches p.
-func (p ClientSessionListParams) match(s *ClientSession) bool {
-	return (p.ClientSessionID == "" || p.ClientSessionID == s.ClientSessionID) &&
-		(p.UserIdentifierKey == "" || p.UserIdentifierKey == s.UserIdentifierKey) &&
-		(p.ConnectWebviewID == "" || slices.Contains(s.ConnectWebviewIDs, p.ConnectWebviewID)) &&
-		(p.UserIdentityID == "" || p.UserIdentityID == s.UserIdentityID || slices.Contains(s.UserIdentityIDs, p.UserIdentityID)) &&
-		(!p.WithoutUserIdentifierKey || s.UserIdentifierKey == "")
-}
-
-var errOtherSession = errors.New("response has a client session that was not requested")
-
-// checkMatch returns an error unless s has an ID and matches p.
-func (p ClientSessionListParams) checkMatch(s *ClientSession) error {
-	if s.ClientSessionID == "" || !p.match(s) {
-		return errOtherSession
-	}
-	return nil
-}
-
-// check returns an error unless s is complete and matches p.
-func (p ClientSessionListParams) check(s *ClientSession) error {
-	return cmp.Or(s.complete(), p.checkMatch(s))
 }
 
 // List returns the sessions that match params, or all sessions of the workspace if params
@@ -214,7 +190,7 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 	call := s.newCall("ClientSessions.List", "/client_sessions/list", transport.RetryTransient, opts)
 	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
 	call.params = params
-	return list(ctx, call, params.check)
+	return list(ctx, call, expected(params).checkComplete)
 }
 
 // All returns an iterator over the sessions that [ClientSessionsService.List] returns. It
@@ -233,7 +209,7 @@ func (s *ClientSessionsService) All(ctx context.Context, params ClientSessionLis
 	call := s.newCall("ClientSessions.All", "/client_sessions/list", transport.RetryTransient, opts)
 	params.UserIdentifierKey = cmp.Or(params.UserIdentifierKey, call.user)
 	call.params = params
-	return each(ctx, call, params.check)
+	return each(ctx, call, expected(params).checkComplete)
 }
 
 // Revoke revokes a session. Its token stops working. If there is no such session, the
@@ -255,9 +231,9 @@ func (s *ClientSessionsService) Revoke(ctx context.Context, clientSessionID stri
 // some could not be revoked, it also returns an error. The error wraps one error for each
 // session that could not be revoked, as [errors.Join] does. The text of each contains the
 // ID of the session. RevokeAll tries all sessions unless the context ends. After a status
-// 429, all of its requests wait. If the list of
-// sessions cannot be read completely, or contains a session that does not match params,
-// RevokeAll revokes nothing. Sessions that are created while it runs may not be revoked.
+// 429, all of its requests wait. If the list of sessions cannot be read completely, or
+// contains a session that does not match params, RevokeAll revokes nothing. Sessions that
+// are created while it runs may not be revoked.
 //
 // RevokeAll is idempotent. It rejects [WithResponse].
 //
@@ -268,7 +244,7 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 	call.params = params
 	call.require(params != ClientSessionListParams{}, "params are empty; set at least one field")
 	call.require(call.response == nil, "RevokeAll sends several requests, which WithResponse cannot hold; omit it")
-	sessions, err := list(ctx, call, params.checkMatch) // a session without a token can be revoked
+	sessions, err := list(ctx, call, expected(params).check) // a session without a token can be revoked
 	if err != nil {
 		return nil, err
 	}
@@ -344,3 +320,32 @@ func (s *ClientSessionsService) newCallByID(operation, path, id string, opts []O
 }
 
 const identifyNoSession = "params identify no session; set ClientSessionID or UserIdentifierKey"
+
+// expected is what a session in a response must have, in the fields that are set.
+type expected ClientSessionListParams
+
+var errOtherSession = errors.New("response has a client session that was not requested")
+
+// check returns an error unless s has an ID and what is expected.
+func (e expected) check(s *ClientSession) error {
+	if s.ClientSessionID != "" &&
+		(e.ClientSessionID == "" || e.ClientSessionID == s.ClientSessionID) &&
+		(e.UserIdentifierKey == "" || e.UserIdentifierKey == s.UserIdentifierKey) &&
+		(e.ConnectWebviewID == "" || slices.Contains(s.ConnectWebviewIDs, e.ConnectWebviewID)) &&
+		(e.UserIdentityID == "" || e.UserIdentityID == s.UserIdentityID || slices.Contains(s.UserIdentityIDs, e.UserIdentityID)) &&
+		(!e.WithoutUserIdentifierKey || s.UserIdentifierKey == "") {
+		return nil
+	}
+	return errOtherSession
+}
+
+// checkComplete is like check, and also returns an error if s has no token.
+func (e expected) checkComplete(s *ClientSession) error {
+	switch {
+	case strings.TrimSpace(s.ClientSessionID) == "":
+		return errors.New("response has a client session without an ID")
+	case strings.TrimSpace(s.Token) == "":
+		return errors.New("response has a client session without a token")
+	}
+	return e.check(s)
+}

@@ -20,9 +20,9 @@ import (
 const DefaultEndpoint = "https://connect.getseam.com"
 
 // Option configures a [Client], if passed to [NewClient], or a single call. Of several
-// options for one setting the last wins. The credential is one setting. An invalid option makes NewClient or the call return an error that matches
-// [ErrInvalidParams]. Options can be reused and shared between goroutines, except
-// those of [WithResponse].
+// options for one setting the last wins. The credential is one setting. An invalid option
+// makes NewClient or the call return an error that matches [ErrInvalidParams]. Options can
+// be reused and shared between goroutines, except those of [WithResponse].
 type Option func(*config) error
 
 // WithAPIKey authenticates with an API key.

@@ -13,10 +13,9 @@ import (
 )
 
 // paramsProblem returns what is wrong with v, or the empty string. The message refers to v
-// as name. It rejects
-// blank strings, which Seam may ignore. It also rejects invalid UTF-8: encoding/json
-// replaces it, which could make the keys of two users equal. Blank strings in a map and
-// behind a pointer are allowed, since they were set on purpose.
+// as name. It rejects blank strings, which Seam may ignore. It also rejects invalid UTF-8:
+// encoding/json replaces it, which could make the keys of two users equal. Blank strings in
+// a map and behind a pointer are allowed, since they were set on purpose.
 func paramsProblem(name string, v reflect.Value, blankAllowed bool, depth int) string {
 	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return ""

@@ -120,7 +120,9 @@ type Client struct {
 	// ClientSessions provides the methods for client sessions.
 	ClientSessions *ClientSessionsService
 
-	service service
+	// config returns the configuration. It is a func, so that fmt, debug printers and diff
+	// tools cannot show the credential.
+	config func() config
 }
 
 // NewClient returns a client. The credential and the endpoint come from opts, or
@@ -132,8 +134,9 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err := cfg.init(opts); err != nil {
 		return nil, fmt.Errorf("seam: NewClient: %w", err)
 	}
-	s := service(func() config { return cfg })
-	return &Client{ClientSessions: &ClientSessionsService{s}, service: s}, nil
+	c := &Client{config: func() config { return cfg }}
+	c.ClientSessions = &ClientSessionsService{client: c}
+	return c, nil
 }
 
 // init sets the configuration of a client.
@@ -232,11 +235,7 @@ func (c *Client) Post(ctx context.Context, path string, params, result any, opts
 	if !endpointPath.MatchString(path) {
 		operation = "Post"
 	}
-	var s service // nil if c is nil or zero
-	if c != nil {
-		s = c.service
-	}
-	call := newCall(s, operation, path, transport.RetryUnprocessed, opts)
+	call := c.newCall(operation, path, transport.RetryUnprocessed, opts)
 	call.params = params
 	if call.idempotent {
 		call.retry = transport.RetryTransient

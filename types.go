@@ -1,10 +1,8 @@
 package seam
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/seam-go/seam/internal/redact"
@@ -42,17 +40,6 @@ type ClientSession struct {
 	// Deprecated: Use UserIdentityID.
 	UserIdentityIDs []string `json:"user_identity_ids,omitzero"`
 	WorkspaceID     string   `json:"workspace_id"`
-}
-
-// complete returns an error if s has no ID or no token.
-func (s *ClientSession) complete() error {
-	switch {
-	case strings.TrimSpace(s.ClientSessionID) == "":
-		return errors.New("response has a client session without an ID")
-	case strings.TrimSpace(s.Token) == "":
-		return errors.New("response has a client session without a token")
-	}
-	return nil
 }
 
 // redacted returns s as it is formatted.
