@@ -1,7 +1,6 @@
 package seam
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,11 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seam-go/seam/internal/fake"
 )
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // TestListMemory tests the limit of a list's memory with many small sessions, and with
 // elements without text. The list exceeds the limit by neither of them alone.
@@ -27,9 +24,7 @@ func TestListMemory(t *testing.T) {
 	large := `{"client_session_id": "1", "token": "t", "connect_webview_ids": [` + elements + `],
 		"connected_account_ids": [` + elements + `], "user_identity_ids": [` + elements + `]}`
 	body := `{"client_sessions": [` + strings.Repeat(`{"client_session_id": "1", "token": "t"},`, 700_000) + strings.Repeat(large+",", 3) + large + `]}`
-	client, err := NewClient(WithAPIKey("seam_test_key"), WithTimeout(10*time.Minute), WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body))}, nil
-	})}))
+	client, err := NewClient(WithAPIKey("seam_test_key"), WithTimeout(10*time.Minute), WithHTTPClient(&http.Client{Transport: fake.Responds(http.StatusOK, body)}))
 	require.NoError(t, err)
 	_, err = client.ClientSessions.List(t.Context(), ClientSessionListParams{})
 	require.ErrorIs(t, err, errListTooLarge)

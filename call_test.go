@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 )
 
 // TestContextEnds tests that each operation returns in the moment in which its
@@ -25,11 +26,11 @@ func TestContextEnds(t *testing.T) {
 	for _, op := range operations {
 		for _, tt := range []struct {
 			name    string
-			attempt attempt
+			attempt fake.Transport
 			status  int // of the APIError, 0 if there is none
 		}{
-			{name: "before the response", attempt: hangs},
-			{name: "in the response", attempt: stalls("{"), status: 200},
+			{name: "before the response", attempt: fake.Hangs},
+			{name: "in the response", attempt: fake.Stalls("{"), status: 200},
 		} {
 			t.Run(tt.name+"/"+op.name, func(t *testing.T) {
 				t.Parallel()
@@ -165,7 +166,7 @@ func TestResponsesThatAreAccepted(t *testing.T) {
 		strings.Replace(oneSession, `"ok": true`, `"ok": null, "error": null`, 1),
 		strings.Replace(oneSession, `"ok": true`, `"pagination": {"has_next_page": false, "next_page_cursor": null}, "warnings": []`, 1),
 	} {
-		session, err := offline(t, responds(http.StatusOK, body)).ClientSessions.
+		session, err := offline(t, fake.Responds(http.StatusOK, body)).ClientSessions.
 			GetOrCreate(t.Context(), seam.ClientSessionGetOrCreateParams{UserIdentifierKey: "jane_doe"})
 		require.NoError(t, err, body)
 		assert.Equal(t, sessionID, session.ClientSessionID)
@@ -224,7 +225,7 @@ func TestPostResults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got result
-			err := offline(t, responds(http.StatusOK, tt.body)).Post(t.Context(), "/devices/list", nil, &got)
+			err := offline(t, fake.Responds(http.StatusOK, tt.body)).Post(t.Context(), "/devices/list", nil, &got)
 			if tt.err != "" {
 				assert.Equal(t, http.StatusOK, requireAPIError(t, err).StatusCode)
 				require.ErrorContains(t, err, tt.err)
@@ -237,7 +238,7 @@ func TestPostResults(t *testing.T) {
 		})
 	}
 	for body, done := range map[string]bool{`{}`: true, `{"ok": true}`: true, `{"device": {}, "ok": true}`: true, `{"device": {}}`: false, `<html>`: false, ``: false} {
-		err := offline(t, responds(http.StatusOK, body)).Post(t.Context(), "/locks/lock_door", nil, nil)
+		err := offline(t, fake.Responds(http.StatusOK, body)).Post(t.Context(), "/locks/lock_door", nil, nil)
 		assert.Equal(t, done, err == nil, "%s without a result: %v", body, err)
 	}
 }
@@ -314,8 +315,8 @@ func TestListIsAllOrNothing(t *testing.T) {
 func TestListRetryStartsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		attempts := []attempt{cut(http.StatusOK, listOf(100)[:3000]), responds(http.StatusOK, listOf(100))}
-		client := offline(t, script(attempts...))
+		attempts := []fake.Transport{fake.Cut(http.StatusOK, listOf(100)[:3000]), fake.Responds(http.StatusOK, listOf(100))}
+		client := offline(t, fake.Script(attempts...))
 		list, err := client.ClientSessions.List(t.Context(), seam.ClientSessionListParams{})
 		require.NoError(t, err)
 		assert.Len(t, list, 100)
@@ -329,7 +330,7 @@ func TestAllCut(t *testing.T) {
 	requests := 0
 	client := offline(t, func(req *http.Request) (*http.Response, error) {
 		requests++
-		return cut(http.StatusOK, listOf(100)[:3000])(req)
+		return fake.Cut(http.StatusOK, listOf(100)[:3000])(req)
 	})
 	var got int
 	var last error
@@ -371,7 +372,7 @@ func TestAllBreakBeforeAnError(t *testing.T) {
 	t.Parallel()
 	client := offline(t, func(*http.Request) (*http.Response, error) {
 		resp, err := response(http.StatusOK, "")
-		resp.Body = io.NopCloser(reader(func(p []byte) (int, error) {
+		resp.Body = io.NopCloser(fake.Reader(func(p []byte) (int, error) {
 			return copy(p, listOf(3)[:120]), io.ErrUnexpectedEOF
 		}))
 		return resp, err
@@ -448,7 +449,7 @@ func TestAllStalledResponse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		client := offline(t, stalls(`{"client_sessions": [{"client_session_id": "0", "token": "t"},`), seam.WithTimeout(30*time.Second))
+		client := offline(t, fake.Stalls(`{"client_sessions": [{"client_session_id": "0", "token": "t"},`), seam.WithTimeout(30*time.Second))
 		seen, last := 0, error(nil)
 		for _, err := range client.ClientSessions.All(t.Context(), seam.ClientSessionListParams{}) {
 			if last = err; err == nil {
@@ -467,7 +468,7 @@ func TestAllStalledResponse(t *testing.T) {
 func TestResponsesTakeLittleMemory(t *testing.T) {
 	objects := "[" + strings.Repeat("{},", 1<<20) + "{}]"
 	for _, name := range []string{"ok", "error", "other"} {
-		sessions := offline(t, responds(http.StatusOK, `{"`+name+`": `+objects+`}`)).ClientSessions
+		sessions := offline(t, fake.Responds(http.StatusOK, `{"`+name+`": `+objects+`}`)).ClientSessions
 		allocations := testing.AllocsPerRun(1, func() {
 			_, err := sessions.List(t.Context(), seam.ClientSessionListParams{})
 			require.Error(t, err)

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -43,10 +44,10 @@ type chaos struct {
 
 // spoiled are the ways to spoil a response. After the first, 429, the call has had no
 // effect. A reset connection is one more way.
-var spoiled = []attempt{
-	responds(429, ""), responds(500, ""), responds(502, "<html>"), asksToWait(503, "0"), asksToWait(503, "86400"), responds(501, ""),
-	responds(408, ""), redirects(307), responds(200, "<html>"), responds(200, ""), endless,
-	cut(200, `{"client_`), cut(400, `{"err`), stalls(`{"client_`), hangs, fails(io.EOF),
+var spoiled = []fake.Transport{
+	fake.Responds(429, ""), fake.Responds(500, ""), fake.Responds(502, "<html>"), fake.Responds(503, "").With("Retry-After", "0"), fake.Responds(503, "").With("Retry-After", "86400"), fake.Responds(501, ""),
+	fake.Responds(408, ""), fake.Responds(307, "").With("Location", "http://127.0.0.2:1/elsewhere"), fake.Responds(200, "<html>"), fake.Responds(200, ""), endless,
+	fake.Cut(200, `{"client_`), fake.Cut(400, `{"err`), fake.Stalls(`{"client_`), fake.Hangs, fake.Fails(io.EOF),
 }
 
 func (c *chaos) ServeHTTP(w http.ResponseWriter, r *http.Request) {

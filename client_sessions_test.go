@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -121,7 +122,7 @@ func TestMarshaledSessionKeepsItsToken(t *testing.T) {
 // revoker is a transport that responds to a list and, after 20 ms, to revokes.
 type revoker struct {
 	list     string
-	failures map[string]attempt // by session ID
+	failures map[string]fake.Transport // by session ID
 
 	mu      sync.Mutex
 	revoked []string
@@ -200,7 +201,7 @@ func TestRevokeAll(t *testing.T) {
 // server accepts 20 requests a second, and that it soon stops sending more.
 func TestRevokeAllUnderARateLimit(t *testing.T) {
 	t.Parallel()
-	for name, tooMany := range map[string]attempt{"no Retry-After": responds(429, ""), "Retry-After: 1": asksToWait(429, "1")} {
+	for name, tooMany := range map[string]fake.Transport{"no Retry-After": fake.Responds(429, ""), "Retry-After: 1": fake.Responds(429, "").With("Retry-After", "1")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -212,10 +213,10 @@ func TestRevokeAllUnderARateLimit(t *testing.T) {
 				start := time.Now()
 				var mu sync.Mutex
 				revoked, requests, inSecond := map[string]int{}, 0, map[time.Duration]int{}
-				client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: fake.Transport(func(req *http.Request) (*http.Response, error) {
 					body, err := io.ReadAll(req.Body)
 					if err != nil || req.URL.Path == "/client_sessions/list" {
-						return responds(200, `{"client_sessions": [`+list.String()[1:]+`]}`)(req)
+						return fake.Responds(200, `{"client_sessions": [`+list.String()[1:]+`]}`)(req)
 					}
 					time.Sleep(10 * time.Millisecond)
 					mu.Lock()
@@ -226,7 +227,7 @@ func TestRevokeAllUnderARateLimit(t *testing.T) {
 						return tooMany(req)
 					}
 					revoked[string(body)]++
-					return responds(200, `{}`)(req)
+					return fake.Responds(200, `{}`)(req)
 				})}))
 				got, err := client.ClientSessions.RevokeAll(t.Context(), seam.ClientSessionListParams{UserIdentifierKey: "jane"})
 				require.NoError(t, err)
@@ -269,11 +270,11 @@ func TestRevokeAllFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: &revoker{
 			list: listOfJane(40),
-			failures: map[string]attempt{
-				"3":  responds(http.StatusForbidden, `{"error": {"type": "forbidden"}}`),
-				"7":  responds(http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`),
-				"9":  responds(http.StatusUnauthorized, `{"error": {"type": "client_session_not_found", "message": "No key of jane_doe"}}`),
-				"39": responds(http.StatusNotFound, `<html>`),
+			failures: map[string]fake.Transport{
+				"3":  fake.Responds(http.StatusForbidden, `{"error": {"type": "forbidden"}}`),
+				"7":  fake.Responds(http.StatusNotFound, `{"error": {"type": "client_session_not_found"}}`),
+				"9":  fake.Responds(http.StatusUnauthorized, `{"error": {"type": "client_session_not_found", "message": "No key of jane_doe"}}`),
+				"39": fake.Responds(http.StatusNotFound, `<html>`),
 			},
 		}}))
 		revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
@@ -398,7 +399,7 @@ func TestRevokeAllListCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := offline(t, func(req *http.Request) (*http.Response, error) {
 			assert.Equal(t, "/client_sessions/list", req.URL.Path)
-			return cut(http.StatusOK, listOfJane(100)[:3000])(req)
+			return fake.Cut(http.StatusOK, listOfJane(100)[:3000])(req)
 		})
 		revoked, err := client.ClientSessions.RevokeAll(t.Context(), ofJane)
 		assert.Nil(t, revoked)

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -393,7 +394,7 @@ func TestErrorBodies(t *testing.T) {
 func TestQuotation(t *testing.T) {
 	t.Parallel()
 	for length, want := range map[int]string{200: strings.Repeat("x", 200), 201: strings.Repeat("x", 200) + "…"} {
-		client := offline(t, responds(http.StatusForbidden, strings.Repeat("x", length)))
+		client := offline(t, fake.Responds(http.StatusForbidden, strings.Repeat("x", length)))
 		assert.Equal(t, want, requireAPIError(t, client.ClientSessions.Revoke(t.Context(), sessionID)).Message)
 	}
 }
@@ -402,12 +403,12 @@ func TestQuotation(t *testing.T) {
 // transport writes.
 func TestLongErrors(t *testing.T) {
 	t.Parallel()
-	for name, attempt := range map[string]attempt{
-		"transport":     fails(errors.New("malformed HTTP response\n" + strings.Repeat("x", 1<<20))),
-		"number":        responds(http.StatusOK, `{"client_session": {"client_session_id": "1", "device_count": `+strings.Repeat("1", 1<<20)+`}}`),
-		"time":          responds(http.StatusOK, `{"client_session": {"client_session_id": "1", "created_at": "`+strings.Repeat("x", 1<<20)+`"}}`),
-		"error":         responds(http.StatusBadRequest, `{"error": {"type": "`+strings.Repeat("x", 1<<19)+`", "message": "`+strings.Repeat("y", 1<<19)+`"}}`),
-		"invalid UTF-8": responds(http.StatusBadRequest, strings.Repeat("\xff", 1<<20)),
+	for name, attempt := range map[string]fake.Transport{
+		"transport":     fake.Fails(errors.New("malformed HTTP response\n" + strings.Repeat("x", 1<<20))),
+		"number":        fake.Responds(http.StatusOK, `{"client_session": {"client_session_id": "1", "device_count": `+strings.Repeat("1", 1<<20)+`}}`),
+		"time":          fake.Responds(http.StatusOK, `{"client_session": {"client_session_id": "1", "created_at": "`+strings.Repeat("x", 1<<20)+`"}}`),
+		"error":         fake.Responds(http.StatusBadRequest, `{"error": {"type": "`+strings.Repeat("x", 1<<19)+`", "message": "`+strings.Repeat("y", 1<<19)+`"}}`),
+		"invalid UTF-8": fake.Responds(http.StatusBadRequest, strings.Repeat("\xff", 1<<20)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -427,12 +428,12 @@ func TestLongErrors(t *testing.T) {
 func TestLastAttemptIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		refused := dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
-		attempts := []attempt{
-			responds(http.StatusServiceUnavailable, "first"), fails(refused), responds(http.StatusBadGateway, "last"),
-			responds(http.StatusServiceUnavailable, "first"), responds(http.StatusBadGateway, "second"), fails(refused),
+		refused := fake.DialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+		attempts := []fake.Transport{
+			fake.Responds(http.StatusServiceUnavailable, "first"), fake.Fails(refused), fake.Responds(http.StatusBadGateway, "last"),
+			fake.Responds(http.StatusServiceUnavailable, "first"), fake.Responds(http.StatusBadGateway, "second"), fake.Fails(refused),
 		}
-		client := offline(t, script(attempts...))
+		client := offline(t, fake.Script(attempts...))
 
 		err := client.ClientSessions.Revoke(t.Context(), sessionID)
 		apiErr := requireAPIError(t, err)
@@ -452,7 +453,7 @@ func TestLastAttemptIsReported(t *testing.T) {
 // use them.
 func TestErrorsAreComparable(t *testing.T) {
 	t.Parallel()
-	err := offline(t, fails(io.EOF), seam.WithMaxRetries(0)).ClientSessions.Revoke(t.Context(), sessionID)
+	err := offline(t, fake.Fails(io.EOF), seam.WithMaxRetries(0)).ClientSessions.Revoke(t.Context(), sessionID)
 	for ; err != nil; err = errors.Unwrap(err) {
 		assert.NotPanics(t, func() { _ = map[error]bool{err: true} })
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 )
 
 var record = flag.Bool("record", false, "write docs/faults.md instead of comparing with it")
@@ -32,10 +34,12 @@ var record = flag.Bool("record", false, "write docs/faults.md instead of compari
 // fault is a failure that lasts, and its consequences for a call.
 type fault struct {
 	name    string
-	attempt attempt
+	attempt fake.Transport
 	again   again         // which operations retry
 	gives   string        // the error, as describe says it
 	longest time.Duration // until the call returns
+
+	everywhere bool // tested with each operation; others are tested with three
 
 	resends  int                                     // in each attempt, at once, since nothing was sent
 	local    bool                                    // a server cannot cause it
@@ -44,12 +48,12 @@ type fault struct {
 }
 
 // transport returns a transport that does the same as next.
-func (f fault) transport(next attempt) http.RoundTripper {
+func (f fault) transport(next fake.Transport) http.RoundTripper {
 	if !f.standard {
-		return roundTripper(next)
+		return fake.Transport(next)
 	}
 	t := new(http.Transport)
-	t.RegisterProtocol("https", roundTripper(next))
+	t.RegisterProtocol("https", fake.Transport(next))
 	return t
 }
 
@@ -78,62 +82,62 @@ const (
 
 // faults are the failures of a request that docs/faults.md lists.
 var faults = []fault{
-	{name: "500", attempt: responds(500, ""), again: ifSafe, gives: "APIError 500", longest: twoWaits},
-	{name: "502 with HTML", attempt: responds(502, "<html>"), again: ifSafe, gives: "APIError 502", longest: twoWaits},
-	{name: "503", attempt: responds(503, ""), again: ifSafe, gives: "APIError 503", longest: twoWaits},
-	{name: "503, Retry-After: 1", attempt: asksToWait(503, "1"), again: ifSafe, gives: "APIError 503", longest: 3 * time.Second},
-	{name: "503, Retry-After: a date", attempt: asksToWait(503, "in 2 s"), again: ifSafe, gives: "APIError 503", longest: 6 * time.Second},
-	{name: "503, Retry-After: 0", attempt: asksToWait(503, "0"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
-	{name: "503, Retry-After: -5", attempt: asksToWait(503, "-5"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
-	{name: "503, Retry-After: 9223372037", attempt: asksToWait(503, "9223372037"), again: never, gives: "APIError 503"},
-	{name: "503, Retry-After: 86400", attempt: asksToWait(503, "86400"), again: never, gives: "APIError 503"},
-	{name: "503, Retry-After: soon", attempt: asksToWait(503, "soon"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
-	{name: "429", attempt: responds(429, ""), again: always, gives: "APIError 429", longest: twoWaits},
-	{name: "429, Retry-After: 1", attempt: asksToWait(429, "1"), again: always, gives: "APIError 429", longest: 3 * time.Second},
-	{name: "429, Retry-After: 9223372037", attempt: asksToWait(429, "9223372037"), again: never, gives: "APIError 429"},
-	{name: "429, Retry-After: 86400", attempt: asksToWait(429, "86400"), again: never, gives: "APIError 429"},
-	{name: "429 with its body cut short", attempt: cut(429, `{"err`), again: always, gives: "APIError 429 (unexpected EOF)", longest: twoWaits},
-	{name: "501", attempt: responds(501, ""), again: never, gives: "APIError 501"},
-	{name: "504", attempt: responds(504, ""), again: ifSafe, gives: "APIError 504", longest: twoWaits},
-	{name: "599", attempt: responds(599, ""), again: ifSafe, gives: "APIError 599", longest: twoWaits},
-	{name: "400", attempt: responds(400, ""), again: never, gives: "APIError 400"},
-	{name: "401", attempt: responds(401, ""), again: never, gives: "APIError 401"},
-	{name: "404", attempt: responds(404, ""), again: never, gives: "APIError 404"},
-	{name: "404 with its body cut short", attempt: cut(404, `{"err`), again: ifSafe, gives: "APIError 404 (unexpected EOF)", longest: twoWaits},
-	{name: "408", attempt: responds(408, ""), again: never, gives: "APIError 408"},
-	{name: "409", attempt: responds(409, ""), again: never, gives: "APIError 409"},
-	{name: "301 to another host", attempt: redirects(301), again: never, gives: "APIError 301"},
-	{name: "302 to another host", attempt: redirects(302), again: never, gives: "APIError 302"},
-	{name: "303 to another host", attempt: redirects(303), again: never, gives: "APIError 303"},
-	{name: "307 to another host", attempt: redirects(307), again: never, gives: "APIError 307"},
-	{name: "308 to another host", attempt: redirects(308), again: never, gives: "APIError 308"},
-	{name: "200 with HTML", attempt: responds(200, "<html>"), again: never, gives: "APIError 200 (unusable)"},
-	{name: "200 with JSON 100,000 levels deep", attempt: responds(200, strings.Repeat(`{"client_sessions":[`, 100_000)), again: never, gives: "APIError 200 (unusable)"},
+	{name: "500", everywhere: true, attempt: fake.Responds(500, ""), again: ifSafe, gives: "APIError 500", longest: twoWaits},
+	{name: "502 with HTML", attempt: fake.Responds(502, "<html>"), again: ifSafe, gives: "APIError 502", longest: twoWaits},
+	{name: "503", attempt: fake.Responds(503, ""), again: ifSafe, gives: "APIError 503", longest: twoWaits},
+	{name: "503, Retry-After: 1", attempt: fake.Responds(503, "").With("Retry-After", "1"), again: ifSafe, gives: "APIError 503", longest: 3 * time.Second},
+	{name: "503, Retry-After: a date", attempt: dated, again: ifSafe, gives: "APIError 503", longest: 6 * time.Second},
+	{name: "503, Retry-After: 0", attempt: fake.Responds(503, "").With("Retry-After", "0"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
+	{name: "503, Retry-After: -5", attempt: fake.Responds(503, "").With("Retry-After", "-5"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
+	{name: "503, Retry-After: 9223372037", attempt: fake.Responds(503, "").With("Retry-After", "9223372037"), again: never, gives: "APIError 503"},
+	{name: "503, Retry-After: 86400", attempt: fake.Responds(503, "").With("Retry-After", "86400"), again: never, gives: "APIError 503"},
+	{name: "503, Retry-After: soon", attempt: fake.Responds(503, "").With("Retry-After", "soon"), again: ifSafe, gives: "APIError 503", longest: twoWaits},
+	{name: "429", everywhere: true, attempt: fake.Responds(429, ""), again: always, gives: "APIError 429", longest: twoWaits},
+	{name: "429, Retry-After: 1", attempt: fake.Responds(429, "").With("Retry-After", "1"), again: always, gives: "APIError 429", longest: 3 * time.Second},
+	{name: "429, Retry-After: 9223372037", attempt: fake.Responds(429, "").With("Retry-After", "9223372037"), again: never, gives: "APIError 429"},
+	{name: "429, Retry-After: 86400", attempt: fake.Responds(429, "").With("Retry-After", "86400"), again: never, gives: "APIError 429"},
+	{name: "429 with its body cut short", attempt: fake.Cut(429, `{"err`), again: always, gives: "APIError 429 (unexpected EOF)", longest: twoWaits},
+	{name: "501", attempt: fake.Responds(501, ""), again: never, gives: "APIError 501"},
+	{name: "504", attempt: fake.Responds(504, ""), again: ifSafe, gives: "APIError 504", longest: twoWaits},
+	{name: "599", attempt: fake.Responds(599, ""), again: ifSafe, gives: "APIError 599", longest: twoWaits},
+	{name: "400", everywhere: true, attempt: fake.Responds(400, ""), again: never, gives: "APIError 400"},
+	{name: "401", attempt: fake.Responds(401, ""), again: never, gives: "APIError 401"},
+	{name: "404", attempt: fake.Responds(404, ""), again: never, gives: "APIError 404"},
+	{name: "404 with its body cut short", attempt: fake.Cut(404, `{"err`), again: ifSafe, gives: "APIError 404 (unexpected EOF)", longest: twoWaits},
+	{name: "408", attempt: fake.Responds(408, ""), again: never, gives: "APIError 408"},
+	{name: "409", attempt: fake.Responds(409, ""), again: never, gives: "APIError 409"},
+	{name: "301 to another host", attempt: fake.Responds(301, "").With("Location", "http://127.0.0.2:1/elsewhere"), again: never, gives: "APIError 301"},
+	{name: "302 to another host", attempt: fake.Responds(302, "").With("Location", "http://127.0.0.2:1/elsewhere"), again: never, gives: "APIError 302"},
+	{name: "303 to another host", attempt: fake.Responds(303, "").With("Location", "http://127.0.0.2:1/elsewhere"), again: never, gives: "APIError 303"},
+	{name: "307 to another host", attempt: fake.Responds(307, "").With("Location", "http://127.0.0.2:1/elsewhere"), again: never, gives: "APIError 307"},
+	{name: "308 to another host", attempt: fake.Responds(308, "").With("Location", "http://127.0.0.2:1/elsewhere"), again: never, gives: "APIError 308"},
+	{name: "200 with HTML", attempt: fake.Responds(200, "<html>"), again: never, gives: "APIError 200 (unusable)"},
+	{name: "200 with JSON 100,000 levels deep", attempt: fake.Responds(200, strings.Repeat(`{"client_sessions":[`, 100_000)), again: never, gives: "APIError 200 (unusable)"},
 	{name: "200 with 1 GiB", attempt: endless, again: never, gives: "APIError 200 (unusable)"},
-	{name: "200 with its body cut short", attempt: cut(200, `{"client_`), again: ifSafeList, gives: "APIError 200 (unexpected EOF)", longest: twoWaits},
-	{name: "200 with JSON that ends too early", attempt: responds(200, `{"client_`), again: ifSafeList, gives: "APIError 200 (unexpected EOF)", longest: twoWaits},
-	{name: "200 with its body stalled", attempt: stalls(`{"client_`), again: ifSafeList, gives: "APIError 200 (deadline exceeded)", longest: 3*timeLimit + twoWaits},
-	{name: "no response in time", attempt: hangs, again: ifSafe, gives: "deadline exceeded", longest: 3*timeLimit + twoWaits},
-	{name: "connection lost after the request", attempt: fails(io.EOF), again: ifSafe, gives: "connection error", longest: twoWaits},
+	{name: "200 with its body cut short", everywhere: true, attempt: fake.Cut(200, `{"client_`), again: ifSafeList, gives: "APIError 200 (unexpected EOF)", longest: twoWaits},
+	{name: "200 with JSON that ends too early", attempt: fake.Responds(200, `{"client_`), again: ifSafeList, gives: "APIError 200 (unexpected EOF)", longest: twoWaits},
+	{name: "200 with its body stalled", attempt: fake.Stalls(`{"client_`), again: ifSafeList, gives: "APIError 200 (deadline exceeded)", longest: 3*timeLimit + twoWaits},
+	{name: "no response in time", attempt: fake.Hangs, again: ifSafe, gives: "deadline exceeded", longest: 3*timeLimit + twoWaits},
+	{name: "connection lost after the request", attempt: fake.Fails(io.EOF), again: ifSafe, gives: "connection error", longest: twoWaits},
 	{
 		name: "connection reset after the request", local: true, again: ifSafe, gives: "connection error", longest: twoWaits,
-		attempt: connected(fails(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})),
+		attempt: fake.Connected(fake.Fails(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})),
 	},
 	{
-		name: "connection refused", local: true, again: always, gives: "connection error", longest: twoWaits,
-		attempt: dialing(fails(dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED)))),
+		name: "connection refused", everywhere: true, local: true, again: always, gives: "connection error", longest: twoWaits,
+		attempt: fake.Dialing(fake.Fails(fake.DialError(os.NewSyscallError("connect", syscall.ECONNREFUSED)))),
 	},
 	{
 		name: "proxy cannot be reached", local: true, again: always, gives: "connection error", longest: twoWaits,
-		attempt: dialing(fails(&net.OpError{Op: "proxyconnect", Err: dialError(syscall.ECONNREFUSED)})),
+		attempt: fake.Dialing(fake.Fails(&net.OpError{Op: "proxyconnect", Err: fake.DialError(syscall.ECONNREFUSED)})),
 	},
 	{
 		name: "proxy answers CONNECT with 407", local: true, standard: true, again: never, gives: "connection error",
-		attempt: dialing(fails(errors.New(http.StatusText(http.StatusProxyAuthRequired)))),
+		attempt: fake.Dialing(fake.Fails(errors.New(http.StatusText(http.StatusProxyAuthRequired)))),
 	},
 	{
 		name: "proxy answers CONNECT with 502", local: true, standard: true, again: always, gives: "connection error", longest: twoWaits,
-		attempt: dialing(fails(errors.New(http.StatusText(http.StatusBadGateway)))),
+		attempt: fake.Dialing(fake.Fails(errors.New(http.StatusText(http.StatusBadGateway)))),
 	},
 	{
 		name: "no connection in time", local: true, again: always, gives: "deadline exceeded", longest: 3*timeLimit + twoWaits,
@@ -142,7 +146,7 @@ var faults = []fault{
 			case <-ctx.Done():
 			case <-time.After(time.Minute): // net/http may go on dialing after the request ended
 			}
-			return nil, dialError(os.ErrDeadlineExceeded)
+			return nil, fake.DialError(os.ErrDeadlineExceeded)
 		},
 	},
 	{
@@ -154,43 +158,43 @@ var faults = []fault{
 	},
 	{
 		name: "no connection in time, not an *http.Transport", local: true, again: ifSafe,
-		attempt: dialing(hangs), gives: "deadline exceeded", longest: 3*timeLimit + twoWaits,
+		attempt: fake.Dialing(fake.Hangs), gives: "deadline exceeded", longest: 3*timeLimit + twoWaits,
 	},
 	{
 		name: "name server fails", local: true, again: always, gives: "connection error", longest: twoWaits,
-		attempt: dialing(fails(dialError(&net.DNSError{Err: "server misbehaving", IsTemporary: true}))),
+		attempt: fake.Dialing(fake.Fails(fake.DialError(&net.DNSError{Err: "server misbehaving", IsTemporary: true}))),
 	},
 	{
 		name: "no such host (NXDOMAIN)", local: true, again: never, gives: "connection error",
-		attempt: dialing(fails(dialError(&net.DNSError{Err: "no such host", IsNotFound: true}))),
+		attempt: fake.Dialing(fake.Fails(fake.DialError(&net.DNSError{Err: "no such host", IsNotFound: true}))),
 	},
 	{
 		name: "certificate not trusted", local: true, again: never, gives: "connection error",
-		attempt: dialing(fails(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}})),
+		attempt: fake.Dialing(fake.Fails(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}})),
 	},
 	{
 		name: "a server without TLS", local: true, again: never, gives: "connection error",
-		attempt: dialing(fails(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"})),
+		attempt: fake.Dialing(fake.Fails(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"})),
 	},
 	{
 		name: "connection refused, transport without httptrace", local: true, again: ifSafe,
-		attempt: fails(dialError(syscall.ECONNREFUSED)), gives: "connection error", longest: twoWaits,
+		attempt: fake.Fails(fake.DialError(syscall.ECONNREFUSED)), gives: "connection error", longest: twoWaits,
 	},
 	{
 		name: "connection refused, after the transport had another connection", local: true, again: ifSafe,
-		attempt: connected(dialing(fails(dialError(syscall.ECONNREFUSED)))), gives: "connection error", longest: twoWaits,
+		attempt: fake.Connected(fake.Dialing(fake.Fails(fake.DialError(syscall.ECONNREFUSED)))), gives: "connection error", longest: twoWaits,
 	},
 	{
 		name: "HTTP/2 REFUSED_STREAM", local: true, standard: true, again: ifSafe, gives: "connection error", longest: twoWaits,
-		attempt: fails(errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; REFUSED_STREAM; received from peer] after Request.Body was written; define Request.GetBody to avoid this error")),
+		attempt: fake.Fails(errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; REFUSED_STREAM; received from peer] after Request.Body was written; define Request.GetBody to avoid this error")),
 	},
 	{
 		name: "HTTP/2 GOAWAY with a lower last stream", local: true, standard: true, again: always, resends: 16, gives: "connection error", longest: twoWaits,
-		attempt: fails(errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error")),
+		attempt: fake.Fails(errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error")),
 	},
 	{
 		name: "HTTP/2 connection closed before the request was written", local: true, standard: true, again: always, resends: 16,
-		gives: "connection error", longest: twoWaits, attempt: fails(errors.New("net/http: cannot rewind body after connection loss")),
+		gives: "connection error", longest: twoWaits, attempt: fake.Fails(errors.New("net/http: cannot rewind body after connection loss")),
 	},
 	{
 		name: "idle connection closed after the request was written", local: true, standard: true, again: ifSafe,
@@ -198,21 +202,32 @@ var faults = []fault{
 	},
 	{
 		name: "HTTP/2 GOAWAY that includes the stream", local: true, standard: true, again: ifSafe, gives: "connection error", longest: twoWaits,
-		attempt: fails(errors.New("http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug=\"\"")),
+		attempt: fake.Fails(errors.New("http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug=\"\"")),
 	},
 	{
 		name: "HTTP/2 PROTOCOL_ERROR", local: true, standard: true, again: ifSafe, gives: "connection error", longest: twoWaits,
-		attempt: fails(errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; PROTOCOL_ERROR; received from peer] after Request.Body was written; define Request.GetBody to avoid this error")),
+		attempt: fake.Fails(errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; PROTOCOL_ERROR; received from peer] after Request.Body was written; define Request.GetBody to avoid this error")),
 	},
 	{
 		name: "HTTP/2 INTERNAL_ERROR", local: true, standard: true, again: ifSafe, gives: "connection error", longest: twoWaits,
-		attempt: fails(errors.New("stream error: stream ID 1; INTERNAL_ERROR; received from peer")),
+		attempt: fake.Fails(errors.New("stream error: stream ID 1; INTERNAL_ERROR; received from peer")),
 	},
 	{
 		name: "HTTP/2 CANCEL", local: true, standard: true, again: ifSafe, gives: "connection error", longest: twoWaits,
-		attempt: fails(errors.New("stream error: stream ID 1; CANCEL; received from peer")),
+		attempt: fake.Fails(errors.New("stream error: stream ID 1; CANCEL; received from peer")),
 	},
 }
+
+// dated responds with a Retry-After that is the date two seconds later.
+func dated(req *http.Request) (*http.Response, error) {
+	date := time.Now().Add(2 * time.Second).UTC().Format(http.TimeFormat)
+	return fake.Responds(http.StatusServiceUnavailable, "").With("Retry-After", date)(req)
+}
+
+// endless responds with a JSON text that does not end.
+var endless = fake.Reads(http.StatusOK, func(*http.Request) io.Reader {
+	return io.MultiReader(strings.NewReader(`{"other": "`), fake.Reader(fake.Endless))
+})
 
 // idleClosed writes the request to a connection of the pool, which the server has closed.
 func idleClosed(req *http.Request) (*http.Response, error) {
@@ -248,6 +263,14 @@ func describe(err error) string {
 	return fmt.Sprintf("APIError %d (%s)", apiErr.StatusCode, kind)
 }
 
+// operations returns the operations that are tested with f: all of them, or one for each
+// rule of retries.
+func (f fault) operations() []operation {
+	return slices.DeleteFunc(slices.Clone(faultOperations), func(op operation) bool {
+		return !f.everywhere && op.name != "ClientSessions.Get" && op.name != "ClientSessions.Create" && op.name != "ClientSessions.All"
+	})
+}
+
 // faultOperations are all operations, and GetOrCreate without a key.
 var faultOperations = append([]operation{{
 	name: "ClientSessions.GetOrCreate without a key", success: oneSession,
@@ -256,12 +279,11 @@ var faultOperations = append([]operation{{
 	},
 }}, operations...)
 
-// TestFaults tests each fault with each operation, without a network and without
-// waiting.
+// TestFaults tests each fault without a network and without waiting.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
-		for _, op := range faultOperations {
+		for _, op := range fault.operations() {
 			t.Run(fault.name+"/"+op.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -305,7 +327,7 @@ func TestFaults(t *testing.T) {
 func TestSecondAttemptSucceeds(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
-		for _, op := range operations {
+		for _, op := range fault.operations() {
 			if fault.again.requests(op) == 1 || fault.attempt == nil {
 				continue
 			}
@@ -313,7 +335,7 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					var last seam.Response
-					rt := fault.transport(script(fault.attempt, responds(http.StatusOK, op.success)))
+					rt := fault.transport(fake.Script(fault.attempt, fake.Responds(http.StatusOK, op.success)))
 					client := newClient(t, seam.WithHTTPClient(&http.Client{Transport: rt}))
 					require.NoError(t, op.smallest(t.Context(), client, seam.WithResponse(&last)))
 					want := 2
@@ -328,7 +350,7 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 }
 
 // attemptHandler is an attempt as a server.
-type attemptHandler attempt
+type attemptHandler fake.Transport
 
 func (then attemptHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
@@ -382,7 +404,7 @@ func TestFaultsOverTheWire(t *testing.T) {
 				if fault.local || fault.longest > 2*time.Second { // the clock is real
 					continue
 				}
-				for j, op := range faultOperations {
+				for j, op := range fault.operations() {
 					group.Go(func() {
 						err := op.smallest(t.Context(), client, seam.WithHeader("X-Test", fmt.Sprint(i, j)))
 						assert.Equal(t, fault.gives, describe(err), "%s/%s: %v", fault.name, op.name, err)

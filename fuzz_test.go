@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 )
 
 // addFixtures seeds f with the bodies of all recorded and documented responses.
@@ -144,7 +145,7 @@ func FuzzCredential(f *testing.F) {
 		} {
 			for _, option := range options {
 				client, err := seam.NewClient(option, seam.WithEndpoint("https://seam.test"),
-					seam.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+					seam.WithHTTPClient(&http.Client{Transport: fake.Transport(func(req *http.Request) (*http.Response, error) {
 						require.Equal(t, value, strings.TrimPrefix(req.Header.Get(header), "Bearer "))
 						return response(http.StatusOK, done)
 					})}))

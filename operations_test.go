@@ -1,28 +1,25 @@
 package seam_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -302,20 +299,13 @@ func respond(status int, body string) http.HandlerFunc {
 	}
 }
 
-// roundTripper is a transport without a network.
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
 // response returns a response like that of respond.
 func response(status int, body string) (*http.Response, error) {
-	recorder := httptest.NewRecorder()
-	respond(status, body)(recorder, nil)
-	return recorder.Result(), nil
+	return fake.Responds(status, body)(nil)
 }
 
 // offline returns a client over a transport without a network.
-func offline(tb testing.TB, f roundTripper, opts ...seam.Option) *seam.Client {
+func offline(tb testing.TB, f fake.Transport, opts ...seam.Option) *seam.Client {
 	tb.Helper()
 	return newClient(tb, append([]seam.Option{seam.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
 }
@@ -358,124 +348,6 @@ func readJSON(t *testing.T, file string) any {
 	require.NoError(t, json.Unmarshal(text, &value), file)
 	return value
 }
-
-// attempt is what a transport does with a request.
-type attempt = func(*http.Request) (*http.Response, error)
-
-// script makes one attempt after the other.
-func script(attempts ...attempt) roundTripper {
-	return func(req *http.Request) (*http.Response, error) {
-		now := attempts[0]
-		attempts = attempts[1:]
-		return now(req)
-	}
-}
-
-func fails(err error) attempt {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
-}
-
-// dialing reports to httptrace that it needs a connection, as net/http does,
-// and then does the same as next.
-func dialing(next attempt) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
-			trace.GetConn("connect.getseam.com:443")
-		}
-		return next(req)
-	}
-}
-
-// connected reports to httptrace that it has a connection, as net/http does, and
-// then does the same as next.
-func connected(next attempt) attempt {
-	return dialing(func(req *http.Request) (*http.Response, error) {
-		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
-			trace.GotConn(httptrace.GotConnInfo{})
-		}
-		return next(req)
-	})
-}
-
-func responds(status int, body string) attempt {
-	return func(*http.Request) (*http.Response, error) { return response(status, body) }
-}
-
-// asksToWait responds with a Retry-After. "in 2 s" becomes the date two seconds
-// later.
-func asksToWait(status int, retryAfter string) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		resp, err := response(status, "")
-		var seconds int
-		if _, err := fmt.Sscanf(retryAfter, "in %d s", &seconds); err == nil {
-			resp.Header.Set("Retry-After", time.Now().Add(time.Duration(seconds)*time.Second).UTC().Format(http.TimeFormat))
-		} else {
-			resp.Header.Set("Retry-After", retryAfter)
-		}
-		return resp, err
-	}
-}
-
-// redirects responds with a redirect to another host.
-func redirects(status int) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		resp, err := response(status, "")
-		resp.Header.Set("Location", "http://127.0.0.2:1/elsewhere")
-		return resp, err
-	}
-}
-
-// endless responds with a JSON text that does not end.
-func endless(*http.Request) (*http.Response, error) {
-	chunk := bytes.Repeat([]byte("x"), 64<<10)
-	resp, err := response(http.StatusOK, "")
-	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"other": "`), reader(func(p []byte) (int, error) {
-		return copy(p, chunk), nil
-	})))
-	return resp, err
-}
-
-// hangs returns when the context of the request ends.
-func hangs(req *http.Request) (*http.Response, error) {
-	<-req.Context().Done()
-	return nil, context.Cause(req.Context())
-}
-
-// stalls responds with the beginning of a body, and no more until the context of
-// the request ends.
-func stalls(beginning string) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		resp, err := response(http.StatusOK, "")
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(beginning), reader(func([]byte) (int, error) {
-			<-req.Context().Done()
-			return 0, context.Cause(req.Context())
-		})))
-		return resp, err
-	}
-}
-
-type reader func([]byte) (int, error)
-
-func (f reader) Read(p []byte) (int, error) { return f(p) }
-
-// cut responds with the beginning of a body, and fails then.
-func cut(status int, beginning string) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		resp, err := response(status, "")
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(beginning), iotest.ErrReader(io.ErrUnexpectedEOF)))
-		return resp, err
-	}
-}
-
-// after does the same as next, some time later.
-func after(d time.Duration, next attempt) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		time.Sleep(d)
-		return next(req)
-	}
-}
-
-func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 
 type closing struct {
 	io.Reader

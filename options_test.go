@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 )
 
 // TestEnvironment tests what NewClient reads from the environment.
@@ -87,7 +88,7 @@ func TestEnvironment(t *testing.T) {
 			}
 			seen := map[string]string{}
 			client, err := seam.NewClient(append(tt.opts, seam.WithHTTPClient(&http.Client{
-				Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				Transport: fake.Transport(func(req *http.Request) (*http.Response, error) {
 					seen["endpoint"] = req.URL.Scheme + "://" + req.URL.Host
 					seen["Authorization"] = req.Header.Get("Authorization")
 					seen["Seam-Workspace"] = req.Header.Get("Seam-Workspace")
@@ -344,7 +345,7 @@ func TestHTTPClientWithoutTransport(t *testing.T) {
 func TestHTTPClientIsCopied(t *testing.T) {
 	t.Parallel()
 	requests := 0
-	transport := roundTripper(func(*http.Request) (*http.Response, error) {
+	transport := fake.Transport(func(*http.Request) (*http.Response, error) {
 		requests++
 		return response(http.StatusOK, done)
 	})
@@ -355,7 +356,7 @@ func TestHTTPClientIsCopied(t *testing.T) {
 	assert.Nil(t, own.CheckRedirect)
 	assert.Zero(t, own.Timeout)
 
-	own.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return response(http.StatusForbidden, "") })
+	own.Transport = fake.Transport(func(*http.Request) (*http.Response, error) { return response(http.StatusForbidden, "") })
 	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID), "the transport was copied")
 }
 
@@ -371,7 +372,7 @@ func TestTimeout(t *testing.T) {
 		{name: "given", opts: []seam.Option{seam.WithTimeout(7 * time.Second)}, want: 7 * time.Second},
 		{
 			name: "of the http.Client",
-			opts: []seam.Option{seam.WithHTTPClient(&http.Client{Transport: roundTripper(hangs), Timeout: 9 * time.Second})},
+			opts: []seam.Option{seam.WithHTTPClient(&http.Client{Transport: fake.Transport(fake.Hangs), Timeout: 9 * time.Second})},
 			want: 9 * time.Second,
 		},
 	} {
@@ -379,7 +380,7 @@ func TestTimeout(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				client := offline(t, hangs, append(tt.opts, seam.WithMaxRetries(0))...)
+				client := offline(t, fake.Hangs, append(tt.opts, seam.WithMaxRetries(0))...)
 				err := client.ClientSessions.Revoke(t.Context(), sessionID)
 				assert.Equal(t, tt.want, time.Since(start))
 				require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -397,7 +398,7 @@ func TestMaxRetries(t *testing.T) {
 	t.Parallel()
 	for _, retries := range []int{0, 5} {
 		synctest.Test(t, func(t *testing.T) {
-			client := offline(t, responds(http.StatusInternalServerError, ""), seam.WithMaxRetries(retries))
+			client := offline(t, fake.Responds(http.StatusInternalServerError, ""), seam.WithMaxRetries(retries))
 			err := client.ClientSessions.Revoke(t.Context(), sessionID)
 			assert.Equal(t, retries+1, requireAPIError(t, err).Attempts)
 		})
@@ -451,8 +452,8 @@ func TestLogger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		attempts := []attempt{asksToWait(503, "2"), fails(dialError(syscall.ECONNREFUSED)), responds(http.StatusOK, oneSession)}
-		client := offline(t, script(attempts...), seam.WithLogger(newTestLogger(&log)))
+		attempts := []fake.Transport{fake.Responds(503, "").With("Retry-After", "2"), fake.Fails(fake.DialError(syscall.ECONNREFUSED)), fake.Responds(http.StatusOK, oneSession)}
+		client := offline(t, fake.Script(attempts...), seam.WithLogger(newTestLogger(&log)))
 		_, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane_doe"})
 		require.NoError(t, err)
 
@@ -469,15 +470,16 @@ func TestLogger(t *testing.T) {
 func TestObserver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		refused := dialError(syscall.ECONNREFUSED)
-		attempts := []attempt{
-			after(time.Second, asksToWait(503, "5")), after(2*time.Second, fails(refused)), after(3*time.Second, responds(200, oneSession)),
-			after(time.Second, responds(404, "")),
+		refused := fake.DialError(syscall.ECONNREFUSED)
+		attempts := []fake.Transport{
+			fake.Responds(503, "").With("Retry-After", "5").After(time.Second), fake.Fails(refused).After(2 * time.Second),
+			fake.Responds(200, oneSession).After(3 * time.Second),
+			fake.Responds(404, "").After(time.Second),
 		}
 		type key struct{}
 		ctx := context.WithValue(t.Context(), key{}, "value")
 		var seen []seam.Attempt
-		client := offline(t, script(attempts...), seam.WithObserver(func(ctx context.Context, attempt seam.Attempt) {
+		client := offline(t, fake.Script(attempts...), seam.WithObserver(func(ctx context.Context, attempt seam.Attempt) {
 			assert.Equal(t, "value", ctx.Value(key{}), "the context is that of the call")
 			seen = append(seen, attempt)
 		}))
@@ -513,7 +515,7 @@ func TestObserverContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var seen []seam.Attempt
-		client := offline(t, hangs, seam.WithObserver(func(_ context.Context, attempt seam.Attempt) { seen = append(seen, attempt) }))
+		client := offline(t, fake.Hangs, seam.WithObserver(func(_ context.Context, attempt seam.Attempt) { seen = append(seen, attempt) }))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for range 2 {
@@ -558,7 +560,7 @@ func TestCallObserver(t *testing.T) {
 		return seam.WithObserver(func(context.Context, seam.Attempt) { *n++ })
 	}
 	ofClient, ofCall := 0, 0
-	client := offline(t, responds(http.StatusOK, done), count(&ofClient))
+	client := offline(t, fake.Responds(http.StatusOK, done), count(&ofClient))
 	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID, count(&ofCall)))
 	require.NoError(t, client.ClientSessions.Revoke(t.Context(), sessionID, seam.WithObserver(nil)))
 	assert.Equal(t, []int{0, 1}, []int{ofClient, ofCall})

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 )
 
 // secrets are the credentials of the calls, a token in the responses, and the user
@@ -30,7 +31,7 @@ var secrets = []string{
 
 // echo responds with everything that it received, and a token, in place of ECHO in
 // shape.
-func echo(status int, header http.Header, shape string) attempt {
+func echo(status int, header http.Header, shape string) fake.Transport {
 	return func(req *http.Request) (*http.Response, error) {
 		sent, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -68,7 +69,7 @@ func escapeWith(format string) func(string) string {
 var quotedByPointer = `{"client_sessions":[{"` + strings.Repeat("p", 60) + "seam_k-secret" + strings.Repeat(".", 18) + `":NaN}]}`
 
 // echoes are the ways in which a text of a server or transport gets into an error.
-var echoes = map[string]attempt{
+var echoes = map[string]fake.Transport{
 	"message":          echo(http.StatusBadRequest, nil, `{"error": {"type": "t", "message": ECHO}}`),
 	"type":             echo(http.StatusBadRequest, nil, `{"error": {"type": ECHO}}`),
 	"validation error": echo(http.StatusBadRequest, nil, `{"error": {"type": "t", "validation_errors": {"a": {"_errors": [ECHO]}, "b": {"seam_cst2_of_somebody": {"_errors": ["x"]}}}}}`),
@@ -103,7 +104,7 @@ var echoes = map[string]attempt{
 		}
 		return response(http.StatusBadRequest, string(body))
 	},
-	"name that a decoder quotes": responds(http.StatusOK, quotedByPointer),
+	"name that a decoder quotes": fake.Responds(http.StatusOK, quotedByPointer),
 	"another body":               echo(http.StatusBadGateway, nil, `<html>ECHO</html>`),
 	"time": echo(http.StatusOK, nil, `{"client_session": {"client_session_id": "1", "created_at": ECHO},
 		"client_sessions": [{"client_session_id": "1", "created_at": ECHO}]}`),
@@ -119,7 +120,7 @@ var echoes = map[string]attempt{
 // operation with each way to echo a secret, and Get with each credential and fault.
 func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	t.Parallel()
-	hides := func(kind string, attempt attempt, credential seam.Option, op operation) {
+	hides := func(kind string, attempt fake.Transport, credential seam.Option, op operation) {
 		t.Run(kind+"/"+op.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -143,7 +144,7 @@ func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	withKey := seam.WithAPIKey("seam_k-secret")
 	get := operations[slices.IndexFunc(operations, func(op operation) bool { return op.name == "ClientSessions.Get" })]
 	for _, op := range operations {
-		hides("success", responds(http.StatusOK, op.success), withKey, op)
+		hides("success", fake.Responds(http.StatusOK, op.success), withKey, op)
 	}
 	for kind, attempt := range echoes {
 		for _, op := range operations {
@@ -225,7 +226,7 @@ func (*quoting) UnmarshalJSON(text []byte) error { return errors.New("cannot dec
 func TestPostResultErrorsAreHidden(t *testing.T) {
 	t.Parallel()
 	var result struct{ Token quoting }
-	err := offline(t, responds(http.StatusOK, `{"token": "a secret without a shape"}`)).Post(t.Context(), "/devices/list", nil, &result)
+	err := offline(t, fake.Responds(http.StatusOK, `{"token": "a secret without a shape"}`)).Post(t.Context(), "/devices/list", nil, &result)
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "secret")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -177,11 +178,11 @@ func TestWithUserRevokesNoOther(t *testing.T) {
 // TestWithUserIsRedacted tests that errors do not show the user of WithUser.
 func TestWithUserIsRedacted(t *testing.T) {
 	t.Parallel()
-	client := offline(t, responds(http.StatusBadRequest, `{"error": {"type": "invalid_input", "message": "no device of john_doe"}}`))
+	client := offline(t, fake.Responds(http.StatusBadRequest, `{"error": {"type": "invalid_input", "message": "no device of john_doe"}}`))
 	err := client.Post(t.Context(), "/devices/list", nil, nil, seam.WithUser("john_doe"))
 	require.ErrorContains(t, err, "no device of REDACTED")
 
-	offline := offline(t, fails(errors.New("no host for john_doe")), seam.WithMaxRetries(0))
+	offline := offline(t, fake.Fails(errors.New("no host for john_doe")), seam.WithMaxRetries(0))
 	err = offline.Post(t.Context(), "/devices/list", nil, nil, seam.WithUser("john_doe"))
 	require.ErrorContains(t, err, "no host for REDACTED")
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -20,225 +19,209 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam/imkit"
+	"github.com/seam-go/seam/internal/fake"
 )
-
-// with adds a header to a response.
-func (f attempt) with(name, value string) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		resp, err := f(req)
-		resp.Header.Set(name, value)
-		return resp, err
-	}
-}
-
-// cut responds with a truncated body.
-func cut(status int, begin string) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		body := io.MultiReader(strings.NewReader(begin), iotest.ErrReader(io.ErrUnexpectedEOF))
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(body)}, nil
-	}
-}
 
 // faults are failures of either operation, the same in each attempt.
 var faults = []struct {
 	name    string
-	attempt attempt
+	attempt fake.Transport
 	want    *imkit.Error // nil if there was no response
 	is      error
 	text    string // of the error, after its prefix
 }{
 	{
 		name:    "RC beside a success",
-		attempt: answers(200, `{"RC": 7, "RM": "no such client"}`),
+		attempt: fake.Responds(200, `{"RC": 7, "RM": "no such client"}`),
 		want:    &imkit.Error{StatusCode: 200, Code: 7, Message: "no such client", Attempts: 1},
 		text:    "200 OK: RC 7: no such client",
 	},
 	{
 		name:    "negative RC with tokens beside it",
-		attempt: answers(200, `{"RC": -1, "RM": "half done", "result": {"data": [{"token": "a"}]}}`),
+		attempt: fake.Responds(200, `{"RC": -1, "RM": "half done", "result": {"data": [{"token": "a"}]}}`),
 		want:    &imkit.Error{StatusCode: 200, Code: -1, Message: "half done", Attempts: 1},
 		text:    "200 OK: RC -1: half done",
 	},
 	{
 		name:    "RC with a result of the wrong type",
-		attempt: answers(200, `{"result": "none", "RC": 7}`),
+		attempt: fake.Responds(200, `{"result": "none", "RC": 7}`),
 		want:    &imkit.Error{StatusCode: 200, Code: 7, Attempts: 1},
 		text:    "200 OK: RC 7",
 	},
 	{
 		name:    "RC beside a failure",
-		attempt: answers(401, `{"RC": 401, "RM": "bad key"}`),
+		attempt: fake.Responds(401, `{"RC": 401, "RM": "bad key"}`),
 		want:    &imkit.Error{StatusCode: 401, Code: 401, Message: "bad key", Attempts: 1},
 		text:    "401 Unauthorized: RC 401: bad key",
 	},
 	{
 		name:    "RC 0 beside a failure",
-		attempt: answers(403, `{"RC": 0, "RM": "OK", "result": {"data": []}}`),
+		attempt: fake.Responds(403, `{"RC": 0, "RM": "OK", "result": {"data": []}}`),
 		want:    &imkit.Error{StatusCode: 403, Message: "OK", Attempts: 1},
 		text:    "403 Forbidden: OK",
 	},
 	{
 		name:    "RC of the wrong type beside a failure",
-		attempt: answers(400, `{"RC": "bad", "RM": "no"}`),
+		attempt: fake.Responds(400, `{"RC": "bad", "RM": "no"}`),
 		want:    &imkit.Error{StatusCode: 400, Message: "no", Attempts: 1},
 		text:    "400 Bad Request: no",
 	},
 	{
 		name:    "RC of the wrong type",
-		attempt: answers(200, `{"RC": "0", "result": {"data": []}}`),
+		attempt: fake.Responds(200, `{"RC": "0", "result": {"data": []}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an integer",
 	},
 	{
 		name:    "no RC",
-		attempt: answers(200, `{"RM": "OK", "result": {"data": []}}`),
+		attempt: fake.Responds(200, `{"RM": "OK", "result": {"data": []}}`),
 		want:    &imkit.Error{StatusCode: 200, Message: "OK", Attempts: 1},
 		text:    "200 OK: OK: response has no RC",
 	},
 	{
 		name:    "null RC",
-		attempt: answers(200, `{"RC": null, "result": {"data": []}}`),
+		attempt: fake.Responds(200, `{"RC": null, "result": {"data": []}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response has no RC",
 	},
 	{
 		name:    "null",
-		attempt: answers(200, `null`),
+		attempt: fake.Responds(200, `null`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response has no RC",
 	},
 	{
 		name:    "no result",
-		attempt: answers(200, `{"RC": 0}`),
+		attempt: fake.Responds(200, `{"RC": 0}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response has no list of tokens",
 	},
 	{
 		name:    "null result",
-		attempt: answers(200, `{"RC": 0, "result": null}`),
+		attempt: fake.Responds(200, `{"RC": 0, "result": null}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response has no list of tokens",
 	},
 	{
 		name:    "result of the wrong type",
-		attempt: answers(200, `{"RC": 0, "result": []}`),
+		attempt: fake.Responds(200, `{"RC": 0, "result": []}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an object",
 	},
 	{
 		name:    "no data",
-		attempt: answers(200, `{"RC": 0, "result": {}}`),
+		attempt: fake.Responds(200, `{"RC": 0, "result": {}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response has no list of tokens",
 	},
 	{
 		name:    "null data",
-		attempt: answers(200, `{"RC": 0, "result": {"data": null}}`),
+		attempt: fake.Responds(200, `{"RC": 0, "result": {"data": null}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response has no list of tokens",
 	},
 	{
 		name:    "data of the wrong type",
-		attempt: answers(200, `{"RC": 0, "result": {"data": {"token": "a"}}}`),
+		attempt: fake.Responds(200, `{"RC": 0, "result": {"data": {"token": "a"}}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response cannot be decoded: value of the wrong type, expected an array",
 	},
 	{
 		name:    "null token",
-		attempt: answers(200, `{"RC": 0, "result": {"data": [{"token": "a"}, null]}}`),
+		attempt: fake.Responds(200, `{"RC": 0, "result": {"data": [{"token": "a"}, null]}}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response has a token without a value",
 	},
 	{
 		name:    "empty 200",
-		attempt: answers(200, ""),
+		attempt: fake.Responds(200, ""),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response cannot be decoded: unexpected EOF",
 	},
 	{
 		name:    "204",
-		attempt: answers(204, ""),
+		attempt: fake.Responds(204, ""),
 		want:    &imkit.Error{StatusCode: 204, Attempts: 1},
 		text:    "204 No Content: response cannot be decoded: unexpected EOF",
 	},
 	{
 		name:    "200 HTML",
-		attempt: answers(200, "<html>Welcome to the hotel's network</html>"),
+		attempt: fake.Responds(200, "<html>Welcome to the hotel's network</html>"),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response cannot be decoded: invalid JSON",
 	},
 	{
 		name:    "two JSON values",
-		attempt: answers(200, nothing+nothing),
+		attempt: fake.Responds(200, nothing+nothing),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 1},
 		text:    "200 OK: response cannot be decoded: invalid JSON",
 	},
 	{
 		name:    "redirect",
-		attempt: answers(307, "").with("Location", "https://elsewhere.test/"),
+		attempt: fake.Responds(307, "").With("Location", "https://elsewhere.test/"),
 		want:    &imkit.Error{StatusCode: 307, Attempts: 1},
 		text:    "307 Temporary Redirect",
 	},
 	{
 		name:    "status that net/http has no name for",
-		attempt: answers(499, ""),
+		attempt: fake.Responds(499, ""),
 		want:    &imkit.Error{StatusCode: 499, Attempts: 1},
 		text:    "499",
 	},
 	{
 		name:    "502 HTML",
-		attempt: answers(502, "<html>\n<h1>Bad Gateway</h1>"+strings.Repeat("x", 3<<20)),
+		attempt: fake.Responds(502, "<html>\n<h1>Bad Gateway</h1>"+strings.Repeat("x", 3<<20)),
 		want:    &imkit.Error{StatusCode: 502, Attempts: 3},
 		text:    "502 Bad Gateway (3 attempts)",
 	},
 	{
 		name:    "500",
-		attempt: answers(500, `{"RC": 1, "RM": "down"}`),
+		attempt: fake.Responds(500, `{"RC": 1, "RM": "down"}`),
 		want:    &imkit.Error{StatusCode: 500, Code: 1, Message: "down", Attempts: 3},
 		text:    "500 Internal Server Error: RC 1: down (3 attempts)",
 	},
 	{
 		name:    "429 with a wait",
-		attempt: answers(429, `{"RC": 1}`).with("Retry-After", "7"),
+		attempt: fake.Responds(429, `{"RC": 1}`).With("Retry-After", "7"),
 		want:    &imkit.Error{StatusCode: 429, Code: 1, RetryAfter: 7 * time.Second, Attempts: 3},
 		text:    "429 Too Many Requests: RC 1 (retry after 7s) (3 attempts)",
 	},
 	{
 		name:    "429 with a wait that is too long",
-		attempt: answers(429, "").with("Retry-After", "61"),
+		attempt: fake.Responds(429, "").With("Retry-After", "61"),
 		want:    &imkit.Error{StatusCode: 429, RetryAfter: 61 * time.Second, Attempts: 1},
 		text:    "429 Too Many Requests (retry after 1m1s)",
 	},
 	{
 		name:    "cut body",
-		attempt: cut(200, `{"RC": 0, "RM": "OK", "result": {"data": [`),
+		attempt: fake.Cut(200, `{"RC": 0, "RM": "OK", "result": {"data": [`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 3},
 		is:      io.ErrUnexpectedEOF,
 		text:    "200 OK: unexpected EOF (3 attempts)",
 	},
 	{
 		name:    "cut body that says no before",
-		attempt: cut(200, `{"RC": 7}`),
+		attempt: fake.Cut(200, `{"RC": 7}`),
 		want:    &imkit.Error{StatusCode: 200, Attempts: 3},
 		is:      io.ErrUnexpectedEOF,
 		text:    "200 OK: unexpected EOF (3 attempts)",
 	},
 	{
 		name:    "cut body of a failure",
-		attempt: cut(403, `{"RC": 4`),
+		attempt: fake.Cut(403, `{"RC": 4`),
 		want:    &imkit.Error{StatusCode: 403, Attempts: 3},
 		is:      io.ErrUnexpectedEOF,
 		text:    "403 Forbidden: unexpected EOF (3 attempts)",
 	},
 	{
 		name:    "no connection",
-		attempt: fails(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
+		attempt: fake.Fails(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
 		is:      syscall.ECONNREFUSED,
 		text:    "dial: connection refused (3 attempts)",
 	},
 	{
 		name:    "no such host",
-		attempt: fails(&net.DNSError{Name: "imkit.test", Err: "no such host", IsNotFound: true}),
+		attempt: fake.Fails(&net.DNSError{Name: "imkit.test", Err: "no such host", IsNotFound: true}),
 		text:    "lookup imkit.test: no such host",
 	},
 	{
@@ -263,7 +246,7 @@ func TestFaults(t *testing.T) {
 					requests := 0
 					client, err := imkit.NewClient("https://imkit.test", apiKey, imkit.WithHTTPClient(&http.Client{
 						Timeout: 5 * time.Second,
-						Transport: attempt(func(req *http.Request) (*http.Response, error) {
+						Transport: fake.Transport(func(req *http.Request) (*http.Response, error) {
 							requests++
 							return fault.attempt(req)
 						}),
@@ -304,16 +287,16 @@ func TestTimeout(t *testing.T) {
 // TestSecondAttemptSucceeds checks that nothing of a failed attempt remains.
 func TestSecondAttemptSucceeds(t *testing.T) {
 	t.Parallel()
-	for name, first := range map[string]attempt{
-		"503":        answers(503, `{"RC": 5, "RM": "down", "result": {"data": [{"token": "old"}]}}`),
-		"cut body":   cut(200, `{"RC": 0, "result": {"data": [{"token": "old"}]}}`),
-		"lost":       fails(io.ErrUnexpectedEOF),
-		"rate limit": answers(429, "").with("Retry-After", "60"),
+	for name, first := range map[string]fake.Transport{
+		"503":        fake.Responds(503, `{"RC": 5, "RM": "down", "result": {"data": [{"token": "old"}]}}`),
+		"cut body":   fake.Cut(200, `{"RC": 0, "result": {"data": [{"token": "old"}]}}`),
+		"lost":       fake.Fails(io.ErrUnexpectedEOF),
+		"rate limit": fake.Responds(429, "").With("Retry-After", "60"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				script := []attempt{first, answers(200, `{"RC": 0, "result": {"data": [{"token": "new"}]}}`)}
+				script := []fake.Transport{first, fake.Responds(200, `{"RC": 0, "result": {"data": [{"token": "new"}]}}`)}
 				var sent []string
 				tokens, err := offline(t, func(req *http.Request) (*http.Response, error) {
 					body, err := io.ReadAll(req.Body)
@@ -337,16 +320,16 @@ func TestContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := offline(t, answers(200, nothing)).Tokens.RevokeAll(ended, clientID)
+		_, err := offline(t, fake.Responds(200, nothing)).Tokens.RevokeAll(ended, clientID)
 		require.ErrorIs(t, err, context.Canceled)
 		require.EqualError(t, err, "imkit: DELETE /admin/clients/:client-id/token: context canceled")
 
-		for name, attempt := range map[string]attempt{
+		for name, attempt := range map[string]fake.Transport{
 			"during": func(req *http.Request) (*http.Response, error) {
 				<-req.Context().Done()
 				return nil, req.Context().Err()
 			},
-			"between": answers(429, "").with("Retry-After", "50"),
+			"between": fake.Responds(429, "").With("Retry-After", "50"),
 		} {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(20*time.Second, func() { cancel(errors.New("shut\ndown")) })

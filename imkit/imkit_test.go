@@ -24,6 +24,7 @@ import (
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/imkit"
 	"github.com/seam-go/seam/imkit/imkittest"
+	"github.com/seam-go/seam/internal/fake"
 )
 
 // These are from the example request in the API documentation.
@@ -37,23 +38,8 @@ const nothing = `{"RC": 0, "RM": "OK", "result": {"data": []}}`
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// attempt is a RoundTripper without a network.
-type attempt func(*http.Request) (*http.Response, error)
-
-func (f attempt) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-func answers(status int, body string) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
-	}
-}
-
-func fails(err error) attempt {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
-}
-
 // offline returns a client that sends its requests to f.
-func offline(tb testing.TB, f attempt, opts ...imkit.Option) *imkit.Client {
+func offline(tb testing.TB, f fake.Transport, opts ...imkit.Option) *imkit.Client {
 	tb.Helper()
 	client, err := imkit.NewClient("https://imkit.test", apiKey, append(opts, imkit.WithHTTPClient(&http.Client{Transport: f}))...)
 	require.NoError(tb, err)
@@ -146,7 +132,7 @@ func TestDocumentedResponse(t *testing.T) {
 		},
 	}
 	for name, call := range operations {
-		tokens, err := call(t.Context(), offline(t, answers(http.StatusOK, string(body))), clientID)
+		tokens, err := call(t.Context(), offline(t, fake.Responds(http.StatusOK, string(body))), clientID)
 		require.NoError(t, err, name)
 		assert.Empty(t, cmp.Diff(want, tokens), name)
 	}
@@ -166,7 +152,7 @@ func TestLenientDecoding(t *testing.T) {
 		`{"token": "a", "createdAt": -1e18, "updatedAt": 1e300, "expirationDateMS": 1e18}`:                        {Token: "a"},
 		`{"token": "a", "expirationDate": "9999-12-31T23:59:59-01:00", "createdAt": "0000-01-01T00:00:00+01:00"}`: {Token: "a"},
 	} {
-		tokens, err := offline(t, answers(http.StatusCreated, `{"RC": 0, "more": [], "result": {"data": [`+body+`], "more": 1}}`)).
+		tokens, err := offline(t, fake.Responds(http.StatusCreated, `{"RC": 0, "more": [], "result": {"data": [`+body+`], "more": 1}}`)).
 			Tokens.RevokeAll(t.Context(), clientID)
 		require.NoError(t, err, body)
 		assert.Empty(t, cmp.Diff([]imkit.Token{want}, tokens), body)
@@ -188,7 +174,7 @@ func TestMemory(t *testing.T) {
 		"tokens without a text": {strings.Repeat("{},", 1_390_000) + "{}", 400},
 		"nested values":         {`{"token": "a", "createdAt": [` + strings.Repeat(`{"":0},`, 590_000) + `0]}`, 100},
 	} {
-		client := offline(t, answers(http.StatusOK, `{"RC": 0, "result": {"data": [`+tt.data+`]}}`))
+		client := offline(t, fake.Responds(http.StatusOK, `{"RC": 0, "result": {"data": [`+tt.data+`]}}`))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err := client.Tokens.RevokeAll(t.Context(), clientID)
@@ -304,9 +290,9 @@ func TestEndpoints(t *testing.T) {
 		"http://104.199.197.188:3100":      "http://104.199.197.188:3100/admin/clients/a%2Fb/token",
 	} {
 		client, err := imkit.NewClient(endpoint, apiKey, imkit.WithInsecureHTTP(), imkit.WithHTTPClient(&http.Client{
-			Transport: attempt(func(req *http.Request) (*http.Response, error) {
+			Transport: fake.Transport(func(req *http.Request) (*http.Response, error) {
 				assert.Equal(t, want, req.URL.String())
-				return answers(http.StatusOK, nothing)(req)
+				return fake.Responds(http.StatusOK, nothing)(req)
 			}),
 		}))
 		require.NoError(t, err)
@@ -337,7 +323,7 @@ func TestLogs(t *testing.T) {
 			}
 			return a
 		}}))
-		script := []attempt{answers(http.StatusServiceUnavailable, ""), fails(fmt.Errorf("lost %s %s", apiKey, token)), answers(http.StatusOK, nothing)}
+		script := []fake.Transport{fake.Responds(http.StatusServiceUnavailable, ""), fake.Fails(fmt.Errorf("lost %s %s", apiKey, token)), fake.Responds(http.StatusOK, nothing)}
 		client := offline(t, func(req *http.Request) (*http.Response, error) {
 			now := script[0]
 			script = script[1:]

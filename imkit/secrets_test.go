@@ -19,6 +19,7 @@ import (
 
 	"github.com/seam-go/seam/imkit"
 	"github.com/seam-go/seam/imkit/imkittest"
+	"github.com/seam-go/seam/internal/fake"
 )
 
 // foreign is a token that the client does not know.
@@ -74,13 +75,13 @@ func contents(req *http.Request) string {
 }
 
 // echo responds with everything in the request, in place of ECHO in shape.
-func echo(status int, shape string) attempt {
+func echo(status int, shape string) fake.Transport {
 	return func(req *http.Request) (*http.Response, error) {
 		quoted, err := json.Marshal(contents(req))
 		if err != nil {
 			return nil, err
 		}
-		return answers(status, strings.ReplaceAll(shape, "ECHO", string(quoted)))(req)
+		return fake.Responds(status, strings.ReplaceAll(shape, "ECHO", string(quoted)))(req)
 	}
 }
 
@@ -88,7 +89,7 @@ func echo(status int, shape string) attempt {
 // for them in logs and in everything returned.
 func TestErrorsAndLogsHideSecrets(t *testing.T) {
 	t.Parallel()
-	for kind, attempt := range map[string]attempt{
+	for kind, attempt := range map[string]fake.Transport{
 		"RM":              echo(400, `{"RC": 1, "RM": ECHO}`),
 		"RM of a success": echo(200, `{"RC": 1, "RM": ECHO}`),
 		"another body":    echo(502, `<html>ECHO</html>`),
@@ -138,7 +139,7 @@ func TestMask(t *testing.T) {
 	} {
 		body, err := json.Marshal(map[string]any{"RC": 1, "RM": tt.message})
 		require.NoError(t, err)
-		_, err = offline(t, answers(http.StatusOK, string(body))).Tokens.Revoke(t.Context(), tt.clientID, tt.token)
+		_, err = offline(t, fake.Responds(http.StatusOK, string(body))).Tokens.Revoke(t.Context(), tt.clientID, tt.token)
 		apiErr, ok := errors.AsType[*imkit.Error](err)
 		require.True(t, ok)
 		assert.Equal(t, tt.want, apiErr.Message)

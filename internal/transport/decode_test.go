@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/internal/transport"
 )
 
@@ -239,8 +240,8 @@ func TestDecodersReadInPart(t *testing.T) {
 		"DecodeAll": func(r io.Reader) error { return transport.DecodeAll(r, new(item)) },
 	} {
 		read := 0
-		err := decode(io.MultiReader(strings.NewReader(`{"a": "`), reader(func(p []byte) (int, error) {
-			n, err := endless.Read(p)
+		err := decode(io.MultiReader(strings.NewReader(`{"a": "`), fake.Reader(func(p []byte) (int, error) {
+			n, err := fake.Endless(p)
 			read += n
 			return n, err
 		})))

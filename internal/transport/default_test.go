@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/internal/transport"
 )
 
@@ -28,7 +29,7 @@ func TestDefaultTransport(t *testing.T) {
 	first := transport.DefaultTransport()
 	assert.Same(t, first, transport.DefaultTransport(), "all clients share it")
 
-	mock := roundTripper(responds(http.StatusOK, ""))
+	mock := fake.Transport(fake.Responds(http.StatusOK, ""))
 	http.DefaultTransport = &mock
 	assert.Same(t, &mock, transport.DefaultTransport())
 

@@ -23,52 +23,53 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/internal/transport"
 )
 
 // TestRetryRules tests after which failures a request is sent again.
 func TestRetryRules(t *testing.T) {
 	t.Parallel()
-	refused := dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
-	notFound := dialError(&net.DNSError{Err: "no such host", IsNotFound: true})
+	refused := fake.DialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+	notFound := fake.DialError(&net.DNSError{Err: "no such host", IsNotFound: true})
 	const never, transient, always = 0, 1, 2
 	for _, tt := range []struct {
 		name    string
-		attempt attempt
+		attempt fake.Transport
 		dial    func(context.Context) (net.Conn, error) // of an *http.Transport
 		retry   int
 		reject  bool // whether the decoder returns an error
 	}{
-		{name: "200", attempt: responds(200, ""), retry: never},
-		{name: "200 that is rejected", attempt: responds(200, "x"), reject: true, retry: never},
-		{name: "307", attempt: responds(307, ""), retry: never},
-		{name: "400", attempt: responds(400, ""), retry: never},
-		{name: "408", attempt: responds(408, ""), retry: never},
-		{name: "429", attempt: responds(429, ""), retry: always},
-		{name: "429, cut", attempt: cut(429, "x"), retry: always},
-		{name: "404, cut", attempt: cut(404, "x"), retry: transient},
-		{name: "499", attempt: responds(499, ""), retry: never},
-		{name: "500", attempt: responds(500, ""), retry: transient},
-		{name: "501", attempt: responds(501, ""), retry: never},
-		{name: "502", attempt: responds(502, ""), retry: transient},
-		{name: "503", attempt: responds(503, ""), retry: transient},
-		{name: "599", attempt: responds(599, ""), retry: transient},
-		{name: "200, cut", attempt: cut(200, "x"), retry: transient},
-		{name: "200, cut, rejected", attempt: cut(200, "x"), reject: true, retry: transient},
-		{name: "200, stalled", attempt: stalls("x"), retry: transient},
-		{name: "no response in time", attempt: hangs, retry: transient},
-		{name: "connection lost", attempt: connected(fails(io.EOF)), retry: transient},
-		{name: "connection reset", attempt: connected(fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET})), retry: transient},
+		{name: "200", attempt: fake.Responds(200, ""), retry: never},
+		{name: "200 that is rejected", attempt: fake.Responds(200, "x"), reject: true, retry: never},
+		{name: "307", attempt: fake.Responds(307, ""), retry: never},
+		{name: "400", attempt: fake.Responds(400, ""), retry: never},
+		{name: "408", attempt: fake.Responds(408, ""), retry: never},
+		{name: "429", attempt: fake.Responds(429, ""), retry: always},
+		{name: "429, cut", attempt: fake.Cut(429, "x"), retry: always},
+		{name: "404, cut", attempt: fake.Cut(404, "x"), retry: transient},
+		{name: "499", attempt: fake.Responds(499, ""), retry: never},
+		{name: "500", attempt: fake.Responds(500, ""), retry: transient},
+		{name: "501", attempt: fake.Responds(501, ""), retry: never},
+		{name: "502", attempt: fake.Responds(502, ""), retry: transient},
+		{name: "503", attempt: fake.Responds(503, ""), retry: transient},
+		{name: "599", attempt: fake.Responds(599, ""), retry: transient},
+		{name: "200, cut", attempt: fake.Cut(200, "x"), retry: transient},
+		{name: "200, cut, rejected", attempt: fake.Cut(200, "x"), reject: true, retry: transient},
+		{name: "200, stalled", attempt: fake.Stalls("x"), retry: transient},
+		{name: "no response in time", attempt: fake.Hangs, retry: transient},
+		{name: "connection lost", attempt: fake.Connected(fake.Fails(io.EOF)), retry: transient},
+		{name: "connection reset", attempt: fake.Connected(fake.Fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET})), retry: transient},
 
-		{name: "connection refused", attempt: dialing(fails(refused)), retry: always},
-		{name: "connection refused, not reported", attempt: fails(refused), retry: transient},
-		{name: "connection refused, after another one", attempt: connected(fails(refused)), retry: transient},
-		{name: "proxy refuses", attempt: dialing(fails(&net.OpError{Op: "proxyconnect", Err: refused})), retry: always},
-		{name: "name server fails", attempt: dialing(fails(dialError(&net.DNSError{Err: "server misbehaving"}))), retry: always},
-		{name: "no such host", attempt: dialing(fails(notFound)), retry: never},
-		{name: "untrusted certificate", attempt: dialing(fails(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}})), retry: never},
-		{name: "server without TLS", attempt: dialing(fails(tls.RecordHeaderError{Msg: "not TLS"})), retry: never},
-		{name: "no connection in time", attempt: dialing(hangs), retry: transient},
+		{name: "connection refused", attempt: fake.Dialing(fake.Fails(refused)), retry: always},
+		{name: "connection refused, not reported", attempt: fake.Fails(refused), retry: transient},
+		{name: "connection refused, after another one", attempt: fake.Connected(fake.Fails(refused)), retry: transient},
+		{name: "proxy refuses", attempt: fake.Dialing(fake.Fails(&net.OpError{Op: "proxyconnect", Err: refused})), retry: always},
+		{name: "name server fails", attempt: fake.Dialing(fake.Fails(fake.DialError(&net.DNSError{Err: "server misbehaving"}))), retry: always},
+		{name: "no such host", attempt: fake.Dialing(fake.Fails(notFound)), retry: never},
+		{name: "untrusted certificate", attempt: fake.Dialing(fake.Fails(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}})), retry: never},
+		{name: "server without TLS", attempt: fake.Dialing(fake.Fails(tls.RecordHeaderError{Msg: "not TLS"})), retry: never},
+		{name: "no connection in time", attempt: fake.Dialing(fake.Hangs), retry: transient},
 		{
 			name: "no connection in time of net/http", retry: always,
 			dial: func(ctx context.Context) (net.Conn, error) {
@@ -76,7 +77,7 @@ func TestRetryRules(t *testing.T) {
 				case <-ctx.Done():
 				case <-time.After(time.Minute): // net/http may go on dialing after the request ended
 				}
-				return nil, dialError(os.ErrDeadlineExceeded)
+				return nil, fake.DialError(os.ErrDeadlineExceeded)
 			},
 		},
 		{
@@ -142,12 +143,12 @@ func TestClosedIdleConnection(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				pooled := new(http.Transport)
-				pooled.RegisterProtocol("https", roundTripper(script(func(req *http.Request) (*http.Response, error) {
+				pooled.RegisterProtocol("https", fake.Transport(fake.Script(func(req *http.Request) (*http.Response, error) {
 					trace := httptrace.ContextClientTrace(req.Context())
 					trace.GetConn("api.test:443")
 					trace.GotConn(httptrace.GotConnInfo{Reused: tt.reused})
 					return nil, errors.New("http: server closed idle connection")
-				}, responds(http.StatusOK, "text"))))
+				}, fake.Responds(http.StatusOK, "text"))))
 				r := newRequest(nil)
 				r.Transport, r.Retry, r.MaxRetries = pooled, tt.retry, tt.maxRetries
 				value, resp, err := transport.Do(t.Context(), r, readText)
@@ -164,13 +165,13 @@ func TestClosedIdleConnection(t *testing.T) {
 func TestStreamsAreNotRepeated(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		attempt attempt
+		attempt fake.Transport
 		want    int
 	}{
-		"500":         {responds(500, ""), 3},
-		"404, cut":    {cut(404, "x"), 3},
-		"no response": {fails(io.EOF), 3},
-		"200, cut":    {cut(200, "x"), 1},
+		"500":         {fake.Responds(500, ""), 3},
+		"404, cut":    {fake.Cut(404, "x"), 3},
+		"no response": {fake.Fails(io.EOF), 3},
+		"200, cut":    {fake.Cut(200, "x"), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -188,7 +189,7 @@ func TestMaxRetries(t *testing.T) {
 	t.Parallel()
 	for _, retries := range []int{0, 1, 5, 40} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRequest(responds(http.StatusInternalServerError, ""))
+			r := newRequest(fake.Responds(http.StatusInternalServerError, ""))
 			r.MaxRetries = retries
 			_, resp, err := transport.Do(t.Context(), r, readText)
 			require.NoError(t, err)
@@ -204,7 +205,7 @@ func TestBackoff(t *testing.T) {
 		var times []time.Time
 		r := newRequest(func(req *http.Request) (*http.Response, error) {
 			times = append(times, time.Now())
-			return responds(http.StatusInternalServerError, "")(req)
+			return fake.Responds(http.StatusInternalServerError, "")(req)
 		})
 		r.MaxRetries = 8
 		waits := make([]map[time.Duration]bool, r.MaxRetries)
@@ -268,7 +269,7 @@ func TestRetryAfter(t *testing.T) {
 				}
 				r := newRequest(func(req *http.Request) (*http.Response, error) {
 					times = append(times, time.Now())
-					return asksToWait(status, tt.header)(req)
+					return fake.Responds(status, "").With("Retry-After", tt.header)(req)
 				})
 				r.MaxRetries = 1
 				r.Observe = func(_ context.Context, attempt transport.Attempt) {
@@ -331,7 +332,7 @@ func TestRetryAfterSpreads(t *testing.T) {
 		var waits []time.Duration
 		for range 100 {
 			start := time.Now()
-			r := newRequest(asksToWait(http.StatusTooManyRequests, "2"))
+			r := newRequest(fake.Responds(http.StatusTooManyRequests, "").With("Retry-After", "2"))
 			r.MaxRetries = 1
 			_, _, err := transport.Do(t.Context(), r, readText)
 			require.NoError(t, err)
@@ -361,7 +362,7 @@ func TestCleanlyCut(t *testing.T) {
 		{``, transport.RetryTransient, 1}, // such as a 204
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRequest(responds(http.StatusOK, tt.body))
+			r := newRequest(fake.Responds(http.StatusOK, tt.body))
 			r.Retry = tt.retry
 			_, resp, err := transport.Do(t.Context(), r, decode)
 			assert.Equal(t, tt.want, resp.Attempts, "%s: %v", tt.body, err)
@@ -425,7 +426,7 @@ func FuzzRetryAfter(f *testing.F) {
 func TestTransportsThatSendAgain(t *testing.T) {
 	t.Parallel()
 	refuses := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return nil, dialError(syscall.ECONNREFUSED)
+		return nil, fake.DialError(syscall.ECONNREFUSED)
 	}}
 	dial := func(req *http.Request) error {
 		resp, err := refuses.RoundTrip(req.Clone(req.Context()))
@@ -447,7 +448,7 @@ func TestTransportsThatSendAgain(t *testing.T) {
 	assert.Equal(t, int64(1), sent.Load())
 
 	r.MaxRetries = 0
-	r.Transport = roundTripper(func(req *http.Request) (*http.Response, error) { // the race detector watches
+	r.Transport = fake.Transport(func(req *http.Request) (*http.Response, error) { // the race detector watches
 		errs := make(chan error, 2)
 		for range 2 {
 			go func() { errs <- dial(req) }()

@@ -8,117 +8,21 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httptrace"
 	"strings"
 	"syscall"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// attempt is what a transport does with a request.
-type attempt = func(*http.Request) (*http.Response, error)
-
-// roundTripper is a transport without a network.
-type roundTripper attempt
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-type reader func([]byte) (int, error)
-
-func (f reader) Read(p []byte) (int, error) { return f(p) }
-
-// script makes one attempt after the other, and the last one again and again.
-func script(attempts ...attempt) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		now := attempts[0]
-		if len(attempts) > 1 {
-			attempts = attempts[1:]
-		}
-		return now(req)
-	}
-}
-
-func responds(status int, body string) attempt {
-	return respondsWith(status, strings.NewReader(body))
-}
-
-func respondsWith(status int, body io.Reader) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		if text, ok := body.(*strings.Reader); ok {
-			_, _ = text.Seek(0, io.SeekStart)
-		}
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(body)}, nil
-	}
-}
-
-func fails(err error) attempt {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
-}
-
-// hangs returns when the context of the request ends.
-func hangs(req *http.Request) (*http.Response, error) {
-	<-req.Context().Done()
-	return nil, context.Cause(req.Context())
-}
-
-// stalls responds with the beginning of a body, and no more until the context of
-// the request ends.
-func stalls(beginning string) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		return respondsWith(http.StatusOK, io.MultiReader(strings.NewReader(beginning), reader(func([]byte) (int, error) {
-			<-req.Context().Done()
-			return 0, context.Cause(req.Context())
-		})))(req)
-	}
-}
-
-// cut responds with the beginning of a body, and fails then.
-func cut(status int, beginning string) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		return respondsWith(status, io.MultiReader(strings.NewReader(beginning), iotest.ErrReader(io.ErrUnexpectedEOF)))(req)
-	}
-}
-
-// endless is a body without an end.
-var endless = func() io.Reader {
-	chunk := bytes.Repeat([]byte("x"), 64<<10)
-	return reader(func(p []byte) (int, error) { return copy(p, chunk), nil })
-}()
-
-func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
-
-// dialing reports to httptrace that it needs a connection, as net/http does, and
-// then does the same as next.
-func dialing(next attempt) attempt {
-	return func(req *http.Request) (*http.Response, error) {
-		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
-			trace.GetConn("api.test:443")
-		}
-		return next(req)
-	}
-}
-
-// connected reports to httptrace that it has a connection, as net/http does, and
-// then does the same as next.
-func connected(next attempt) attempt {
-	return dialing(func(req *http.Request) (*http.Response, error) {
-		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
-			trace.GotConn(httptrace.GotConnInfo{})
-		}
-		return next(req)
-	})
-}
-
-// newRequest returns a request for one of the attempts above.
-func newRequest(a attempt) *transport.Request {
+// newRequest returns a request to a transport.
+func newRequest(a fake.Transport) *transport.Request {
 	return &transport.Request{
 		Method:     http.MethodPost,
 		URL:        "https://api.test/path",
@@ -127,7 +31,7 @@ func newRequest(a attempt) *transport.Request {
 		Retry:      transport.RetryTransient,
 		MaxRetries: transport.DefaultMaxRetries,
 		Timeout:    transport.DefaultTimeout,
-		Transport:  roundTripper(a),
+		Transport:  a,
 		Redact:     func(text string) string { return strings.ReplaceAll(text, "secret", "REDACTED") },
 	}
 }
@@ -201,7 +105,7 @@ func (c *closing) Close() error {
 // without secrets.
 func TestInvalidRequest(t *testing.T) {
 	t.Parallel()
-	r := newRequest(responds(http.StatusOK, ""))
+	r := newRequest(fake.Responds(http.StatusOK, ""))
 	r.URL = "https://secret:x/"
 	_, resp, err := transport.Do(t.Context(), r, readText)
 	require.ErrorContains(t, err, "REDACTED")
@@ -213,12 +117,12 @@ func TestInvalidRequest(t *testing.T) {
 func TestLastAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		unavailable := asksToWait(http.StatusServiceUnavailable, "1")
-		_, resp, err := transport.Do(t.Context(), newRequest(script(unavailable, unavailable, fails(syscall.ECONNREFUSED))), readText)
+		unavailable := fake.Responds(http.StatusServiceUnavailable, "").With("Retry-After", "1")
+		_, resp, err := transport.Do(t.Context(), newRequest(fake.Script(unavailable, unavailable, fake.Fails(syscall.ECONNREFUSED))), readText)
 		require.ErrorIs(t, err, syscall.ECONNREFUSED)
 		assert.Equal(t, transport.Response{Attempts: 3}, resp)
 
-		value, resp, err := transport.Do(t.Context(), newRequest(script(fails(io.EOF), cut(200, "first"), responds(200, "last"))), readText)
+		value, resp, err := transport.Do(t.Context(), newRequest(fake.Script(fake.Fails(io.EOF), fake.Cut(200, "first"), fake.Responds(200, "last"))), readText)
 		require.NoError(t, err)
 		assert.Equal(t, "last", value)
 		assert.Equal(t, 3, resp.Attempts)
@@ -229,7 +133,7 @@ func TestLastAttempt(t *testing.T) {
 // response, after one attempt.
 func TestDecodeError(t *testing.T) {
 	t.Parallel()
-	_, resp, err := transport.Do(t.Context(), newRequest(responds(http.StatusOK, "text")), reject)
+	_, resp, err := transport.Do(t.Context(), newRequest(fake.Responds(http.StatusOK, "text")), reject)
 	require.ErrorIs(t, err, errRejected)
 	assert.Equal(t, http.StatusOK, resp.StatusCode)
 	assert.Equal(t, 1, resp.Attempts)
@@ -242,15 +146,15 @@ func TestContextEnds(t *testing.T) {
 	reason := errors.New("the user left")
 	for _, tt := range []struct {
 		name    string
-		attempt attempt
+		attempt fake.Transport
 		status  int
 		want    string
 	}{
-		{"before the response", hangs, 0, "context canceled: the user left"},
-		{"in the response", stalls("{"), 200, "context canceled: the user left"},
-		{"before a retry after a response", asksToWait(503, "20"), 503, "context canceled: the user left"},
+		{"before the response", fake.Hangs, 0, "context canceled: the user left"},
+		{"in the response", fake.Stalls("{"), 200, "context canceled: the user left"},
+		{"before a retry after a response", fake.Responds(503, "").With("Retry-After", "20"), 503, "context canceled: the user left"},
 		{
-			"before a retry after a failure", dialing(fails(dialError(syscall.ECONNREFUSED))), 0,
+			"before a retry after a failure", fake.Dialing(fake.Fails(fake.DialError(syscall.ECONNREFUSED))), 0,
 			"context canceled: the user left (after: dial tcp: connection refused)",
 		},
 	} {
@@ -311,16 +215,16 @@ func TestUncomparableCause(t *testing.T) {
 // context has ended by then.
 func TestResponseAsTheContextEnds(t *testing.T) {
 	t.Parallel()
-	for name, before := range map[string][]attempt{
+	for name, before := range map[string][]fake.Transport{
 		"first attempt":  nil,
-		"second attempt": {responds(http.StatusServiceUnavailable, "")},
+		"second attempt": {fake.Responds(http.StatusServiceUnavailable, "")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				body := &closing{Reader: strings.NewReader("text")}
-				value, _, err := transport.Do(ctx, newRequest(script(append(before, func(*http.Request) (*http.Response, error) {
+				value, _, err := transport.Do(ctx, newRequest(fake.Script(append(before, func(*http.Request) (*http.Response, error) {
 					cancel()
 					return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
 				})...)), readText)
@@ -340,19 +244,19 @@ func TestDeadline(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		_, resp, err := transport.Do(ctx, newRequest(asksToWait(503, "20")), readText)
+		_, resp, err := transport.Do(ctx, newRequest(fake.Responds(503, "").With("Retry-After", "20")), readText)
 		require.NoError(t, err)
 		assert.Equal(t, 20*time.Second, resp.RetryAfter)
 		assert.Equal(t, 1, resp.Attempts)
 		assert.Zero(t, time.Since(start))
 
-		_, resp, err = transport.Do(ctx, newRequest(asksToWait(503, "19")), readText)
+		_, resp, err = transport.Do(ctx, newRequest(fake.Responds(503, "").With("Retry-After", "19")), readText)
 		require.NoError(t, err)
 		assert.Equal(t, 2, resp.Attempts, "only one wait fits")
 		assert.GreaterOrEqual(t, time.Since(start), 19*time.Second)
 		assert.Less(t, time.Since(start), 20*time.Second, "the spread of the wait does not exceed the deadline")
 
-		_, _, err = transport.Do(ctx, newRequest(hangs), readText)
+		_, _, err = transport.Do(ctx, newRequest(fake.Hangs), readText)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, 20*time.Second, time.Since(start))
 	})
@@ -361,12 +265,10 @@ func TestDeadline(t *testing.T) {
 // TestTimeout tests the limit of each attempt.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	for name, slow := range map[string]attempt{
-		"no response":  hangs,
-		"stalled body": stalls("{"),
-		"trickled body": func(req *http.Request) (*http.Response, error) {
-			return respondsWith(200, trickle(req, time.Second))(req)
-		},
+	for name, slow := range map[string]fake.Transport{
+		"no response":   fake.Hangs,
+		"stalled body":  fake.Stalls("{"),
+		"trickled body": fake.Reads(200, func(req *http.Request) io.Reader { return trickle(req, time.Second) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -389,7 +291,7 @@ func TestTimeout(t *testing.T) {
 // trickle returns a body of 20 bytes, each of which arrives after a pause.
 func trickle(req *http.Request, pause time.Duration) io.Reader {
 	sent := 0
-	return reader(func(p []byte) (int, error) {
+	return fake.Reader(func(p []byte) (int, error) {
 		select {
 		case <-time.After(pause):
 		case <-req.Context().Done():
@@ -417,22 +319,20 @@ func TestStream(t *testing.T) {
 		return n, err
 	}
 	synctest.Test(t, func(t *testing.T) {
-		r := newRequest(func(req *http.Request) (*http.Response, error) {
-			return respondsWith(200, trickle(req, 20*time.Second))(req)
-		})
+		r := newRequest(fake.Reads(200, func(req *http.Request) io.Reader { return trickle(req, 20*time.Second) }))
 		r.Stream = true
 		n, _, err := transport.Do(t.Context(), r, slowly)
 		require.NoError(t, err)
 		assert.Equal(t, 21, n)
 
-		r.Transport = roundTripper(stalls("x"))
+		r.Transport = fake.Stalls("x")
 		start := time.Now()
 		_, resp, err := transport.Do(t.Context(), r, slowly)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, 2*time.Hour+r.Timeout, time.Since(start)) // two reads
 		assert.Equal(t, 1, resp.Attempts)
 
-		r.Transport = roundTripper(hangs)
+		r.Transport = fake.Transport(fake.Hangs)
 		r.MaxRetries = 0
 		start = time.Now()
 		_, _, err = transport.Do(t.Context(), r, slowly)
@@ -458,7 +358,7 @@ func TestBodyLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRequest(respondsWith(tt.status, endless))
+			r := newRequest(fake.Reads(tt.status, func(*http.Request) io.Reader { return fake.Reader(fake.Endless) }))
 			r.Stream, r.MaxRetries, r.Timeout = tt.stream, 0, time.Hour
 			read, resp, err := transport.Do(t.Context(), r, discard)
 			assert.Equal(t, tt.read, read)
@@ -507,7 +407,7 @@ func TestTransportChangesHeader(t *testing.T) {
 		r := newRequest(func(req *http.Request) (*http.Response, error) {
 			req.Header.Add("X-Test", "2")
 			assert.Equal(t, []string{"1", "2"}, req.Header["X-Test"])
-			return responds(http.StatusInternalServerError, "")(req)
+			return fake.Responds(http.StatusInternalServerError, "")(req)
 		})
 		_, resp, err := transport.Do(t.Context(), r, readText)
 		require.NoError(t, err)
@@ -519,20 +419,14 @@ func TestTransportChangesHeader(t *testing.T) {
 // TestObserve tests what is observed of each attempt.
 func TestObserve(t *testing.T) {
 	t.Parallel()
-	after := func(d time.Duration, next attempt) attempt {
-		return func(req *http.Request) (*http.Response, error) {
-			time.Sleep(d)
-			return next(req)
-		}
-	}
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}
 		ctx := context.WithValue(t.Context(), key{}, "value")
 		var seen []transport.Attempt
-		r := newRequest(script(
-			after(time.Second, asksToWait(503, "5")),
-			after(2*time.Second, fails(dialError(syscall.ECONNREFUSED))),
-			after(3*time.Second, responds(404, "")),
+		r := newRequest(fake.Script(
+			fake.Responds(503, "").With("Retry-After", "5").After(time.Second),
+			fake.Fails(fake.DialError(syscall.ECONNREFUSED)).After(2*time.Second),
+			fake.Responds(404, "").After(3*time.Second),
 		))
 		r.Observe = func(ctx context.Context, attempt transport.Attempt) {
 			assert.Equal(t, "value", ctx.Value(key{}), "it is the context of the call")
@@ -542,16 +436,15 @@ func TestObserve(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, seen, 3)
 		assert.GreaterOrEqual(t, seen[0].RetryIn, 5*time.Second)
-		assert.Equal(t, transport.Attempt{
-			Number: 1, StatusCode: 503, Header: http.Header{"Retry-After": {"5"}}, Duration: time.Second, RetryIn: seen[0].RetryIn,
-		}, seen[0])
+		assert.Equal(t, transport.Attempt{Number: 1, StatusCode: 503, Header: seen[0].Header, Duration: time.Second, RetryIn: seen[0].RetryIn}, seen[0])
+		assert.Equal(t, "5", seen[0].Header.Get("Retry-After"))
 		require.ErrorIs(t, seen[1].Err, syscall.ECONNREFUSED)
 		assert.Equal(t, 2*time.Second, seen[1].Duration)
 		assert.GreaterOrEqual(t, seen[1].RetryIn, 400*time.Millisecond)
-		assert.Equal(t, transport.Attempt{Number: 3, StatusCode: 404, Header: http.Header{}, Duration: 3 * time.Second}, seen[2])
+		assert.Equal(t, transport.Attempt{Number: 3, StatusCode: 404, Header: seen[2].Header, Duration: 3 * time.Second}, seen[2])
 
 		seen = nil
-		r.Transport = roundTripper(hangs)
+		r.Transport = fake.Transport(fake.Hangs)
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		for range 2 { // the second sends nothing
@@ -601,7 +494,7 @@ func TestLog(t *testing.T) {
 func TestErrorsAreRedacted(t *testing.T) {
 	t.Parallel()
 	cause := &net.OpError{Op: "read", Err: errors.New("malformed HTTP response\nsecret" + strings.Repeat("x", 1<<20))}
-	r := newRequest(fails(cause))
+	r := newRequest(fake.Fails(cause))
 	r.MaxRetries = 0
 	var observed error
 	r.Observe = func(_ context.Context, attempt transport.Attempt) { observed = attempt.Err }
@@ -620,14 +513,4 @@ func TestAttemptsNote(t *testing.T) {
 	t.Parallel()
 	assert.Empty(t, transport.AttemptsNote(1))
 	assert.Equal(t, " (2 attempts)", transport.AttemptsNote(2))
-}
-
-// asksToWait responds with a Retry-After.
-func asksToWait(status int, retryAfter string) attempt {
-	return func(*http.Request) (*http.Response, error) {
-		recorder := httptest.NewRecorder()
-		recorder.Header().Set("Retry-After", retryAfter)
-		recorder.WriteHeader(status)
-		return recorder.Result(), nil
-	}
 }
