@@ -41,7 +41,7 @@ coverage: ## the test coverage of seam and internal/transport
 
 # Tests use error numbers, which Plan 9 does not have. A kernel that cannot run 386
 # programs can run those of 32-bit ARM with qemu-arm.
-cross: ## vet the released modules for other systems, and run the tests on a 32-bit architecture and with GOEXPERIMENT=jsonv2
+cross: ## vet the released modules for other systems, and run the tests on a 32-bit architecture, with GOEXPERIMENT=jsonv2 and in FIPS mode
 	@for module in . $(RELEASED); do \
 		for target in windows/amd64 darwin/arm64 linux/386; do \
 			echo "$$module: go vet for $$target" && GOOS=$${target%/*} GOARCH=$${target#*/} go -C $$module vet ./... || exit 1; \
@@ -52,6 +52,7 @@ cross: ## vet the released modules for other systems, and run the tests on a 32-
 	else mkdir -p .tools && ln -sf "$$(command -v qemu-arm)" .tools/go_linux_arm_exec && export GOARCH=arm PATH="$(CURDIR)/.tools:$$PATH"; fi && \
 	echo "go test for $$GOARCH" && go test -short $$(go list ./... | grep -v /internal/conformance) # which runs go test
 	GOEXPERIMENT=jsonv2 go test ./internal/transport
+	GODEBUG=fips140=only go test -short -skip 'TestTampered|TestVendorVerifies|FuzzVerify' . ./imkit ./webhook # these sign with an empty key
 
 chaos: ## 20,000 calls to a server that fails in many ways
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .

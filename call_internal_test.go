@@ -28,7 +28,7 @@ func TestListMemory(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.ClientSessions.List(t.Context(), ClientSessionListParams{})
 	require.ErrorIs(t, err, errListTooLarge)
-	require.EqualError(t, err, "seam: POST /client_sessions/list: 200 OK: response needs more than 268435456 bytes of memory; use All or a filter")
+	require.EqualError(t, err, "seam: POST /client_sessions/list: 200 OK: response needs more than 268435456 bytes of memory; use All or a filter (request request1)")
 }
 
 // TestSessionSize tests the size of a session that the limit of a list's memory assumes.

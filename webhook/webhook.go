@@ -25,6 +25,10 @@
 // and its timestamp differs from the clock by at most five minutes. A captured
 // delivery can be replayed within that window, so deduplicate by [Event.MessageID].
 //
+// # FIPS 140-3
+//
+// This package works with GODEBUG=fips140=only.
+//
 // # Workspaces
 //
 // Receive the events of each workspace at a URL of its own, with the secret of its
