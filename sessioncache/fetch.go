@@ -119,8 +119,8 @@ func (c *Cache) isDue(entry *Entry) bool {
 
 // replace revokes the session of entry and gets another one. If revoking fails, it returns entry with
 // the error, unless Seam returned another session. If only getting another one fails, it returns no
-// entry. If the new session does not live longer, it is used
-// until it expires, so that it is not replaced again and again.
+// entry. If the new session does not live longer, it is used until it expires, so that it is not
+// replaced again and again.
 //
 // Several processes may replace a session at once. Each revokes only the old one, by its ID, so
 // that all get the same new one.

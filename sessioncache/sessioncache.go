@@ -20,7 +20,8 @@
 //
 // Seam sends no event when a session is revoked. A session that was revoked without
 // [Cache.SignOut] stays in the cache until it is renewed, until [Cache.Forget] removes it, or
-// until a page reports it to [Cache.Handler].
+// until a page reports it to [Cache.Handler]. If it expires there, its successor gets its
+// access. To take access away, call SignOut, or call Forget after revoking.
 package sessioncache
 
 import (
