@@ -9,9 +9,10 @@ import (
 // viewWebview is the path of the page on which a user completes a Connect Webview.
 const viewWebview = "/connect_webviews/view"
 
-// pages has the pages for browsers: the state of the server, and a Connect Webview.
+// pages has the pages for browsers: the state of the server, and a Connect Webview. Their
+// empty icon keeps browsers from requesting one, which nothing would answer.
 var pages = template.Must(template.New("state").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>seamtest</title>
+<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><meta http-equiv="refresh" content="2"><title>seamtest</title>
 <style>body{font:15px system-ui;margin:2em}table{border-collapse:collapse;margin-bottom:2em}th,td{text-align:left;padding:.2em .8em;border-bottom:1px solid #ccc}</style></head><body>
 <h1>seamtest</h1>
 <h2>Client sessions</h2><table id="sessions"><tr><th>ID<th>user<th>Connect Webviews<th>accounts<th>expires</tr>
@@ -24,7 +25,7 @@ var pages = template.Must(template.New("state").Parse(`<!DOCTYPE html>
 {{range .Requests}}<tr><td>{{.Method}}<td>{{.Path}}<td>{{printf "%.200s" .Body}}</tr>
 {{end}}</table></body></html>
 {{define "webview"}}<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Connect Webview</title></head><body><h1>Connect Webview</h1>
+<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><title>Connect Webview</title></head><body><h1>Connect Webview</h1>
 <p id="status">{{.Status}}</p>
 {{if eq .Status "pending"}}<form method="post"><button>Log in, with one lock</button></form>{{end}}</body></html>{{end}}`))
 

@@ -47,7 +47,9 @@ func TestRun(t *testing.T) {
 	require.NoError(t, client.ClientSessions.GrantAccess(ctx, seam.ClientSessionGrantAccessParams{
 		UserIdentifierKey: "joe", ConnectWebviewIDs: []string{created.ConnectWebview.ConnectWebviewID},
 	}))
-	assert.Contains(t, page(t, http.MethodGet, created.ConnectWebview.URL), "<button>")
+	webview := page(t, http.MethodGet, created.ConnectWebview.URL)
+	assert.Contains(t, webview, "<button>")
+	assert.Contains(t, webview, `<link rel="icon" href="data:,">`, "browsers request no icon")
 	state := page(t, http.MethodPost, created.ConnectWebview.URL) // redirected to the page of the server
 	assert.Contains(t, state, "<td>jane_doe<")
 	assert.Contains(t, state, "<td>/client_sessions/grant_access<")
