@@ -416,12 +416,17 @@ func TestTimesAreSentInUTC(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600))
 	stays := []api.CustomerStay{{BookingKey: "booking", StartsAt: at}}
-	srv := answering(map[string]any{"ok": true})
+	between := []any{at, "2026-01-03"}
+	srv := answering(map[string]any{"ok": true, "events": []any{}})
 	client := srv.client(t)
 	require.NoError(t, client.Customers.PushData(t.Context(), api.CustomerPushDataParams{CustomerKey: "hotel", Bookings: stays}))
 	require.NoError(t, client.AccessGrants.Update(t.Context(), api.AccessGrantUpdateParams{AccessGrantID: "grant", StartsAt: at, EndsAt: api.Set(at)}))
 	assert.Equal(t, sampleTime, srv.requests[0].Body["bookings"].([]any)[0].(map[string]any)["starts_at"])
 	assert.Equal(t, sampleTime, srv.requests[1].Body["starts_at"])
 	assert.Equal(t, sampleTime, srv.requests[1].Body["ends_at"])
+	_, err := client.Events.List(t.Context(), api.EventListParams{Between: between})
+	require.NoError(t, err)
+	assert.Equal(t, []any{sampleTime, "2026-01-03"}, srv.requests[2].Body["between"])
 	assert.Equal(t, at, stays[0].StartsAt, "the caller's own params are unchanged")
+	assert.Equal(t, at, between[0])
 }

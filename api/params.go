@@ -74,7 +74,7 @@ func (p *preparation) walk(place string, v reflect.Value) {
 	switch t, isTime := v.Interface().(time.Time); {
 	case isTime:
 		v.Set(reflect.ValueOf(t.UTC()))
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+	case v.Kind() == reflect.Slice && slices.Contains([]reflect.Kind{reflect.Struct, reflect.Interface}, v.Type().Elem().Kind()):
 		v.Set(reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()), v)) // the caller keeps its own
 		for i := range v.Len() {
 			p.walk(place, v.Index(i))
