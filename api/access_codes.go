@@ -576,18 +576,12 @@ type ResourceError struct {
 	UnmanagedAccessCodeID   string         `json:"unmanaged_access_code_id,omitzero"`
 }
 
-// redacted returns r as it is formatted.
-func (r ResourceError) redacted() any {
-	type fields ResourceError // without methods, which would call redacted again
-	mask(&r)
-	return fields(r)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (r ResourceError) Format(state fmt.State, verb rune) { redact.Format(state, verb, r.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (r ResourceError) LogValue() slog.Value { return slog.AnyValue(r.redacted()) }
+func (r ResourceError) LogValue() slog.Value {
+	type fields ResourceError // without LogValue, which would be called again
+	mask(&r)
+	return slog.AnyValue(fields(r))
+}
 
 // Change is a change of a field, a property or a resource. Fields that do not apply are
 // zero.
@@ -641,18 +635,12 @@ type PendingMutation struct {
 	Variant     string        `json:"variant,omitzero"` // adding, removing
 }
 
-// redacted returns p as it is formatted.
-func (p PendingMutation) redacted() any {
-	type fields PendingMutation // without methods, which would call redacted again
-	mask(&p)
-	return fields(p)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (p PendingMutation) Format(state fmt.State, verb rune) { redact.Format(state, verb, p.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (p PendingMutation) LogValue() slog.Value { return slog.AnyValue(p.redacted()) }
+func (p PendingMutation) LogValue() slog.Value {
+	type fields PendingMutation // without LogValue, which would be called again
+	mask(&p)
+	return slog.AnyValue(fields(p))
+}
 
 // ChangedValues holds the values before or after a change.
 type ChangedValues struct {

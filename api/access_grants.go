@@ -40,20 +40,12 @@ type AccessGrantCreateParams struct {
 	StartsAt               time.Time                     `json:"starts_at,omitzero"`
 }
 
-// redacted returns a as it is formatted.
-func (a AccessGrantCreateParams) redacted() any {
-	type fields AccessGrantCreateParams // without methods, which would call redacted again
-	mask(&a)
-	return fields(a)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (a AccessGrantCreateParams) Format(state fmt.State, verb rune) {
-	redact.Format(state, verb, a.redacted())
-}
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (a AccessGrantCreateParams) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
+func (a AccessGrantCreateParams) LogValue() slog.Value {
+	type fields AccessGrantCreateParams // without LogValue, which would be called again
+	mask(&a)
+	return slog.AnyValue(fields(a))
+}
 
 // AccessMethodRequest is an access method to create.
 type AccessMethodRequest struct {
@@ -199,21 +191,11 @@ type AccessGrantRequestAccessMethodsParams struct {
 	RequestedAccessMethods []AccessMethodRequest `json:"requested_access_methods,omitzero" seam:"required"`
 }
 
-// redacted returns a as it is formatted.
-func (a AccessGrantRequestAccessMethodsParams) redacted() any {
-	type fields AccessGrantRequestAccessMethodsParams // without methods, which would call redacted again
-	mask(&a)
-	return fields(a)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (a AccessGrantRequestAccessMethodsParams) Format(state fmt.State, verb rune) {
-	redact.Format(state, verb, a.redacted())
-}
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (a AccessGrantRequestAccessMethodsParams) LogValue() slog.Value {
-	return slog.AnyValue(a.redacted())
+	type fields AccessGrantRequestAccessMethodsParams // without LogValue, which would be called again
+	mask(&a)
+	return slog.AnyValue(fields(a))
 }
 
 // RequestAccessMethods adds access methods to an Access Grant.
@@ -398,18 +380,12 @@ type Batch struct {
 	UserIdentities    []UserIdentity       `json:"user_identities,omitzero"`
 }
 
-// redacted returns b as it is formatted.
-func (b Batch) redacted() any {
-	type fields Batch // without methods, which would call redacted again
-	mask(&b)
-	return fields(b)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (b Batch) Format(state fmt.State, verb rune) { redact.Format(state, verb, b.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (b Batch) LogValue() slog.Value { return slog.AnyValue(b.redacted()) }
+func (b Batch) LogValue() slog.Value {
+	type fields Batch // without LogValue, which would be called again
+	mask(&b)
+	return slog.AnyValue(fields(b))
+}
 
 // UnmanagedAccessGrant is a result of UnmanagedAccessGrants.
 type UnmanagedAccessGrant struct {
@@ -432,17 +408,9 @@ type UnmanagedAccessGrant struct {
 
 func (u *UnmanagedAccessGrant) id() string { return u.AccessGrantID }
 
-// redacted returns u as it is formatted.
-func (u UnmanagedAccessGrant) redacted() any {
-	type fields UnmanagedAccessGrant // without methods, which would call redacted again
-	mask(&u)
-	return fields(u)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (u UnmanagedAccessGrant) Format(state fmt.State, verb rune) {
-	redact.Format(state, verb, u.redacted())
-}
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (u UnmanagedAccessGrant) LogValue() slog.Value { return slog.AnyValue(u.redacted()) }
+func (u UnmanagedAccessGrant) LogValue() slog.Value {
+	type fields UnmanagedAccessGrant // without LogValue, which would be called again
+	mask(&u)
+	return slog.AnyValue(fields(u))
+}

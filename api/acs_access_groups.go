@@ -4,12 +4,10 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // AcsAccessGroupsService provides the methods for access groups of access control
@@ -158,18 +156,12 @@ type AcsAccessGroup struct {
 
 func (a *AcsAccessGroup) id() string { return a.AcsAccessGroupID }
 
-// redacted returns a as it is formatted.
-func (a AcsAccessGroup) redacted() any {
-	type fields AcsAccessGroup // without methods, which would call redacted again
-	mask(&a)
-	return fields(a)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (a AcsAccessGroup) Format(state fmt.State, verb rune) { redact.Format(state, verb, a.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (a AcsAccessGroup) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
+func (a AcsAccessGroup) LogValue() slog.Value {
+	type fields AcsAccessGroup // without LogValue, which would be called again
+	mask(&a)
+	return slog.AnyValue(fields(a))
+}
 
 // AccessSchedule is the time in which a user has access.
 type AccessSchedule struct {

@@ -4,13 +4,11 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // AcsEncodersService provides the methods for card encoders of access control systems.
@@ -235,15 +233,9 @@ type AcsEncoder struct {
 
 func (a *AcsEncoder) id() string { return a.AcsEncoderID }
 
-// redacted returns a as it is formatted.
-func (a AcsEncoder) redacted() any {
-	type fields AcsEncoder // without methods, which would call redacted again
-	mask(&a)
-	return fields(a)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (a AcsEncoder) Format(state fmt.State, verb rune) { redact.Format(state, verb, a.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (a AcsEncoder) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
+func (a AcsEncoder) LogValue() slog.Value {
+	type fields AcsEncoder // without LogValue, which would be called again
+	mask(&a)
+	return slog.AnyValue(fields(a))
+}

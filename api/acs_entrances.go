@@ -4,13 +4,11 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // AcsEntrancesService provides the methods for entrances of access control systems.
@@ -150,18 +148,12 @@ type AcsEntrance struct {
 
 func (a *AcsEntrance) id() string { return a.AcsEntranceID }
 
-// redacted returns a as it is formatted.
-func (a AcsEntrance) redacted() any {
-	type fields AcsEntrance // without methods, which would call redacted again
-	mask(&a)
-	return fields(a)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (a AcsEntrance) Format(state fmt.State, verb rune) { redact.Format(state, verb, a.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (a AcsEntrance) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
+func (a AcsEntrance) LogValue() slog.Value {
+	type fields AcsEntrance // without LogValue, which would be called again
+	mask(&a)
+	return slog.AnyValue(fields(a))
+}
 
 // AcsMetadata holds what only one maker of access control systems has. Fields of other
 // makers are zero.

@@ -4,12 +4,10 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // AcsSystemsService provides the methods for access control systems.
@@ -130,18 +128,12 @@ type AcsSystem struct {
 
 func (a *AcsSystem) id() string { return a.AcsSystemID }
 
-// redacted returns a as it is formatted.
-func (a AcsSystem) redacted() any {
-	type fields AcsSystem // without methods, which would call redacted again
-	mask(&a)
-	return fields(a)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (a AcsSystem) Format(state fmt.State, verb rune) { redact.Format(state, verb, a.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (a AcsSystem) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
+func (a AcsSystem) LogValue() slog.Value {
+	type fields AcsSystem // without LogValue, which would be called again
+	mask(&a)
+	return slog.AnyValue(fields(a))
+}
 
 // Location is where something is. Fields that are not known are zero.
 type Location struct {

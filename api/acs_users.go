@@ -4,13 +4,11 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // AcsUsersService provides the methods for users of access control systems.
@@ -269,15 +267,9 @@ type AcsUser struct {
 
 func (a *AcsUser) id() string { return a.AcsUserID }
 
-// redacted returns a as it is formatted.
-func (a AcsUser) redacted() any {
-	type fields AcsUser // without methods, which would call redacted again
-	mask(&a)
-	return fields(a)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (a AcsUser) Format(state fmt.State, verb rune) { redact.Format(state, verb, a.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (a AcsUser) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
+func (a AcsUser) LogValue() slog.Value {
+	type fields AcsUser // without LogValue, which would be called again
+	mask(&a)
+	return slog.AnyValue(fields(a))
+}

@@ -87,18 +87,12 @@ type ActionAttempt struct {
 
 func (a *ActionAttempt) id() string { return a.ActionAttemptID }
 
-// redacted returns a as it is formatted.
-func (a ActionAttempt) redacted() any {
-	type fields ActionAttempt // without methods, which would call redacted again
-	mask(&a)
-	return fields(a)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (a ActionAttempt) Format(state fmt.State, verb rune) { redact.Format(state, verb, a.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (a ActionAttempt) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
+func (a ActionAttempt) LogValue() slog.Value {
+	type fields ActionAttempt // without LogValue, which would be called again
+	mask(&a)
+	return slog.AnyValue(fields(a))
+}
 
 // ActionAttemptFailure says why an action failed.
 type ActionAttemptFailure struct {

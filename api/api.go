@@ -100,6 +100,7 @@ func (c *Client) NoWait() *Client {
 
 // service has what all services share.
 type service struct {
+	_      incomparable
 	core   *seam.Client
 	noWait bool
 }

@@ -36,20 +36,12 @@ type CustomerCreatePortalParams struct {
 	ReadOnly       *bool  `json:"read_only,omitzero"`
 }
 
-// redacted returns c as it is formatted.
-func (c CustomerCreatePortalParams) redacted() any {
-	type fields CustomerCreatePortalParams // without methods, which would call redacted again
-	mask(&c)
-	return fields(c)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (c CustomerCreatePortalParams) Format(state fmt.State, verb rune) {
-	redact.Format(state, verb, c.redacted())
-}
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (c CustomerCreatePortalParams) LogValue() slog.Value { return slog.AnyValue(c.redacted()) }
+func (c CustomerCreatePortalParams) LogValue() slog.Value {
+	type fields CustomerCreatePortalParams // without LogValue, which would be called again
+	mask(&c)
+	return slog.AnyValue(fields(c))
+}
 
 // CustomerData is data of a customer, such as its buildings and bookings.
 type CustomerData struct {
@@ -75,18 +67,12 @@ type CustomerData struct {
 	Users            []CustomerPerson      `json:"users,omitzero"`
 }
 
-// redacted returns c as it is formatted.
-func (c CustomerData) redacted() any {
-	type fields CustomerData // without methods, which would call redacted again
-	mask(&c)
-	return fields(c)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (c CustomerData) Format(state fmt.State, verb rune) { redact.Format(state, verb, c.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (c CustomerData) LogValue() slog.Value { return slog.AnyValue(c.redacted()) }
+func (c CustomerData) LogValue() slog.Value {
+	type fields CustomerData // without LogValue, which would be called again
+	mask(&c)
+	return slog.AnyValue(fields(c))
+}
 
 // CustomerStay is a stay: an access grant, a booking or a reservation. Set the key for
 // the list that it is in.
@@ -334,20 +320,12 @@ type CustomerPushDataParams struct {
 	Users            []CustomerPerson      `json:"users,omitzero"`
 }
 
-// redacted returns c as it is formatted.
-func (c CustomerPushDataParams) redacted() any {
-	type fields CustomerPushDataParams // without methods, which would call redacted again
-	mask(&c)
-	return fields(c)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (c CustomerPushDataParams) Format(state fmt.State, verb rune) {
-	redact.Format(state, verb, c.redacted())
-}
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (c CustomerPushDataParams) LogValue() slog.Value { return slog.AnyValue(c.redacted()) }
+func (c CustomerPushDataParams) LogValue() slog.Value {
+	type fields CustomerPushDataParams // without LogValue, which would be called again
+	mask(&c)
+	return slog.AnyValue(fields(c))
+}
 
 // PushData creates or replaces data of a customer.
 //

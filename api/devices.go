@@ -4,13 +4,11 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // DevicesService provides the methods for devices.
@@ -429,18 +427,12 @@ type Device struct {
 
 func (d *Device) id() string { return d.DeviceID }
 
-// redacted returns d as it is formatted.
-func (d Device) redacted() any {
-	type fields Device // without methods, which would call redacted again
-	mask(&d)
-	return fields(d)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (d Device) Format(state fmt.State, verb rune) { redact.Format(state, verb, d.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (d Device) LogValue() slog.Value { return slog.AnyValue(d.redacted()) }
+func (d Device) LogValue() slog.Value {
+	type fields Device // without LogValue, which would be called again
+	mask(&d)
+	return slog.AnyValue(fields(d))
+}
 
 // DeviceMaker is who makes a device, or provides the account that it is in.
 type DeviceMaker struct {
@@ -876,15 +868,9 @@ type UnmanagedDevice struct {
 
 func (u *UnmanagedDevice) id() string { return u.DeviceID }
 
-// redacted returns u as it is formatted.
-func (u UnmanagedDevice) redacted() any {
-	type fields UnmanagedDevice // without methods, which would call redacted again
-	mask(&u)
-	return fields(u)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (u UnmanagedDevice) Format(state fmt.State, verb rune) { redact.Format(state, verb, u.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (u UnmanagedDevice) LogValue() slog.Value { return slog.AnyValue(u.redacted()) }
+func (u UnmanagedDevice) LogValue() slog.Value {
+	type fields UnmanagedDevice // without LogValue, which would be called again
+	mask(&u)
+	return slog.AnyValue(fields(u))
+}

@@ -4,12 +4,10 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // PhonesService provides the methods for phones that hold mobile keys.
@@ -125,15 +123,9 @@ type Phone struct {
 
 func (p *Phone) id() string { return p.DeviceID }
 
-// redacted returns p as it is formatted.
-func (p Phone) redacted() any {
-	type fields Phone // without methods, which would call redacted again
-	mask(&p)
-	return fields(p)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (p Phone) Format(state fmt.State, verb rune) { redact.Format(state, verb, p.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (p Phone) LogValue() slog.Value { return slog.AnyValue(p.redacted()) }
+func (p Phone) LogValue() slog.Value {
+	type fields Phone // without LogValue, which would be called again
+	mask(&p)
+	return slog.AnyValue(fields(p))
+}

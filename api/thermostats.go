@@ -4,12 +4,10 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // ThermostatsService provides the methods for thermostats.
@@ -559,17 +557,9 @@ type ThermostatSchedule struct {
 
 func (t *ThermostatSchedule) id() string { return t.ThermostatScheduleID }
 
-// redacted returns t as it is formatted.
-func (t ThermostatSchedule) redacted() any {
-	type fields ThermostatSchedule // without methods, which would call redacted again
-	mask(&t)
-	return fields(t)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (t ThermostatSchedule) Format(state fmt.State, verb rune) {
-	redact.Format(state, verb, t.redacted())
-}
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (t ThermostatSchedule) LogValue() slog.Value { return slog.AnyValue(t.redacted()) }
+func (t ThermostatSchedule) LogValue() slog.Value {
+	type fields ThermostatSchedule // without LogValue, which would be called again
+	mask(&t)
+	return slog.AnyValue(fields(t))
+}

@@ -4,13 +4,11 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/seam-go/seam"
-	"github.com/seam-go/seam/internal/redact"
 )
 
 // UserIdentitiesService provides the methods for user identities, the people who get
@@ -359,20 +357,12 @@ type UnmanagedUserIdentity struct {
 
 func (u *UnmanagedUserIdentity) id() string { return u.UserIdentityID }
 
-// redacted returns u as it is formatted.
-func (u UnmanagedUserIdentity) redacted() any {
-	type fields UnmanagedUserIdentity // without methods, which would call redacted again
-	mask(&u)
-	return fields(u)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (u UnmanagedUserIdentity) Format(state fmt.State, verb rune) {
-	redact.Format(state, verb, u.redacted())
-}
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (u UnmanagedUserIdentity) LogValue() slog.Value { return slog.AnyValue(u.redacted()) }
+func (u UnmanagedUserIdentity) LogValue() slog.Value {
+	type fields UnmanagedUserIdentity // without LogValue, which would be called again
+	mask(&u)
+	return slog.AnyValue(fields(u))
+}
 
 // UserIdentity is a person who gets access.
 type UserIdentity struct {
@@ -391,15 +381,9 @@ type UserIdentity struct {
 
 func (u *UserIdentity) id() string { return u.UserIdentityID }
 
-// redacted returns u as it is formatted.
-func (u UserIdentity) redacted() any {
-	type fields UserIdentity // without methods, which would call redacted again
-	mask(&u)
-	return fields(u)
-}
-
-// Format implements [fmt.Formatter]. It masks secrets.
-func (u UserIdentity) Format(state fmt.State, verb rune) { redact.Format(state, verb, u.redacted()) }
-
 // LogValue implements [slog.LogValuer]. It masks secrets.
-func (u UserIdentity) LogValue() slog.Value { return slog.AnyValue(u.redacted()) }
+func (u UserIdentity) LogValue() slog.Value {
+	type fields UserIdentity // without LogValue, which would be called again
+	mask(&u)
+	return slog.AnyValue(fields(u))
+}

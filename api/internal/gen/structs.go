@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// maxText is the length of the longest comment at the end of a field's line.
+const maxText = 64
+
 // structs writes a struct, and then those that only it has led to.
 func (w *writer) structs(t *structType, written map[string]bool) {
 	if written[t.name] {
@@ -35,11 +38,20 @@ func (w *writer) structType(t *structType) {
 	if id := w.model.idOf(t.name); id != "" && !t.request && t.owner == "" {
 		w.printf("func (%s *%s) id() string { return %s.%s }\n\n", receiver(t), t.name, receiver(t), t.fields[id].name)
 	}
-	if w.model.hasSecrets(t) {
-		r := receiver(t)
+	w.formatting(t)
+}
+
+// formatting writes the methods that mask the secrets of a struct. A struct that has secrets
+// only in other structs needs no Format: package fmt calls theirs. Package log/slog does not.
+func (w *writer) formatting(t *structType) {
+	r := receiver(t)
+	switch {
+	case w.model.hasOwnSecrets(t):
 		w.printf("// redacted returns %s as it is formatted.\nfunc (%s %s) redacted() any {\ntype fields %s // without methods, which would call redacted again\nmask(&%s)\nreturn fields(%s)\n}\n\n", r, r, t.name, t.name, r, r)
 		w.printf("// Format implements [fmt.Formatter]. It masks secrets.\nfunc (%s %s) Format(state fmt.State, verb rune) { redact.Format(state, verb, %s.redacted()) }\n\n", r, t.name, r)
 		w.printf("// LogValue implements [slog.LogValuer]. It masks secrets.\nfunc (%s %s) LogValue() slog.Value { return slog.AnyValue(%s.redacted()) }\n\n", r, t.name, r)
+	case w.model.hasSecrets(t):
+		w.printf("// LogValue implements [slog.LogValuer]. It masks secrets.\nfunc (%s %s) LogValue() slog.Value {\ntype fields %s // without LogValue, which would be called again\nmask(&%s)\nreturn slog.AnyValue(fields(%s))\n}\n\n", r, t.name, t.name, r, r)
 	}
 }
 
@@ -67,7 +79,7 @@ func (w *writer) field(t *structType, f *structField) {
 	if f.text == "" {
 		text, sentence = w.values(t, f)
 	}
-	above := len(text) > 64 || f.deprecated
+	above := len(text) > maxText || f.deprecated
 	if above {
 		if f.deprecated {
 			sentence = strings.TrimSpace(sentence + "\n\nDeprecated: Seam advises against it, or no longer has it.")

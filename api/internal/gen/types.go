@@ -226,8 +226,17 @@ func (m *model) idOf(name string) string {
 // hasSecrets reports whether a struct has a secret, or a field whose type has one.
 func (m *model) hasSecrets(t *structType) bool {
 	for _, f := range t.fields {
-		leaf := f.typ.leaf()
-		if f.secret || leaf.kind == "session" || leaf.kind == "named" && leaf.name != t.name && m.hasSecrets(m.types[leaf.name]) {
+		if leaf := f.typ.leaf(); leaf.kind == "session" || leaf.kind == "named" && leaf.name != t.name && m.hasSecrets(m.types[leaf.name]) {
+			return true
+		}
+	}
+	return m.hasOwnSecrets(t)
+}
+
+// hasOwnSecrets reports whether a field of a struct is a secret.
+func (m *model) hasOwnSecrets(t *structType) bool {
+	for _, f := range t.fields {
+		if f.secret {
 			return true
 		}
 	}
