@@ -195,8 +195,8 @@ func (p AccessCodeListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the access codes that match params. It requests all pages. All does so
-// when a loop needs them.
+// List returns the access codes that match params. It requests all pages. To request
+// one at a time, use All.
 //
 // List is idempotent.
 //
@@ -350,8 +350,7 @@ func (a AccessCodeSimulateCreateUnmanagedAccessCodeParams) LogValue() slog.Value
 // CreateUnmanagedAccessCode is not idempotent. It is retried only if the server cannot
 // have processed the previous attempt.
 //
-// See
-// https://docs.seam.co/latest/api/access_codes/simulate/create_unmanaged_access_code.
+// See https://docs.seam.co/latest/api/access_codes/simulate/create_unmanaged_access_code.
 func (s *AccessCodesSimulateService) CreateUnmanagedAccessCode(ctx context.Context, params AccessCodeSimulateCreateUnmanagedAccessCodeParams, opts ...seam.Option) (*UnmanagedAccessCode, error) {
 	return one[UnmanagedAccessCode](ctx, s.call("/access_codes/simulate/create_unmanaged_access_code", params, never, opts), "access_code", "")
 }
@@ -446,8 +445,8 @@ func (p UnmanagedAccessCodeListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the unmanaged access codes of a device. It requests all pages. All does
-// so when a loop needs them.
+// List returns the unmanaged access codes of a device. It requests all pages. To
+// request one at a time, use All.
 //
 // List is idempotent.
 //
@@ -474,8 +473,8 @@ type UnmanagedAccessCodeUpdateParams struct {
 	IsExternalModificationAllowed *bool  `json:"is_external_modification_allowed,omitzero"`
 }
 
-// Update changes an unmanaged access code, for example to put it under Seam's
-// management.
+// Update changes an unmanaged access code. IsManaged set to new(true) puts it under
+// Seam's management.
 //
 // Update is not idempotent. It is retried only if the server cannot have processed the
 // previous attempt.
@@ -487,30 +486,30 @@ func (s *UnmanagedAccessCodesService) Update(ctx context.Context, params Unmanag
 
 // AccessCode is an access code: a PIN that opens a lock.
 type AccessCode struct {
-	AccessCodeID                  string                   `json:"access_code_id,omitzero"`
-	Code                          string                   `json:"code,omitzero" seam:"secret"`
-	CommonCodeKey                 string                   `json:"common_code_key,omitzero"`
-	CreatedAt                     time.Time                `json:"created_at,omitzero"`
-	DeviceID                      string                   `json:"device_id,omitzero"`
-	DormakabaOracodeMetadata      DormakabaOracodeMetadata `json:"dormakaba_oracode_metadata,omitzero"`
-	EndsAt                        time.Time                `json:"ends_at,omitzero"`
-	Errors                        []ResourceError          `json:"errors,omitzero"`
-	IsBackup                      bool                     `json:"is_backup,omitzero"`
-	IsBackupAccessCodeAvailable   bool                     `json:"is_backup_access_code_available,omitzero"`
-	IsExternalModificationAllowed bool                     `json:"is_external_modification_allowed,omitzero"`
-	IsManaged                     bool                     `json:"is_managed,omitzero"`
-	IsOfflineAccessCode           bool                     `json:"is_offline_access_code,omitzero"`
-	IsOneTimeUse                  bool                     `json:"is_one_time_use,omitzero"`
-	IsScheduledOnDevice           bool                     `json:"is_scheduled_on_device,omitzero"`
-	IsWaitingForCodeAssignment    bool                     `json:"is_waiting_for_code_assignment,omitzero"`
-	Name                          string                   `json:"name,omitzero"`
-	PendingMutations              []PendingMutation        `json:"pending_mutations,omitzero"`
-	PulledBackupAccessCodeID      string                   `json:"pulled_backup_access_code_id,omitzero"`
-	StartsAt                      time.Time                `json:"starts_at,omitzero"`
-	Status                        string                   `json:"status,omitzero"` // removing, set, setting, unknown, unset
-	Type                          string                   `json:"type,omitzero"`   // ongoing, time_bound
-	Warnings                      []ResourceWarning        `json:"warnings,omitzero"`
-	WorkspaceID                   string                   `json:"workspace_id,omitzero"`
+	AccessCodeID                  string                    `json:"access_code_id,omitzero"`
+	Code                          string                    `json:"code,omitzero" seam:"secret"`
+	CommonCodeKey                 string                    `json:"common_code_key,omitzero"`
+	CreatedAt                     time.Time                 `json:"created_at,omitzero"`
+	DeviceID                      string                    `json:"device_id,omitzero"`
+	DormakabaOracodeMetadata      *DormakabaOracodeMetadata `json:"dormakaba_oracode_metadata,omitzero"`
+	EndsAt                        time.Time                 `json:"ends_at,omitzero"`
+	Errors                        []ResourceError           `json:"errors,omitzero"`
+	IsBackup                      bool                      `json:"is_backup,omitzero"`
+	IsBackupAccessCodeAvailable   bool                      `json:"is_backup_access_code_available,omitzero"`
+	IsExternalModificationAllowed bool                      `json:"is_external_modification_allowed,omitzero"`
+	IsManaged                     bool                      `json:"is_managed,omitzero"`
+	IsOfflineAccessCode           bool                      `json:"is_offline_access_code,omitzero"`
+	IsOneTimeUse                  bool                      `json:"is_one_time_use,omitzero"`
+	IsScheduledOnDevice           bool                      `json:"is_scheduled_on_device,omitzero"`
+	IsWaitingForCodeAssignment    bool                      `json:"is_waiting_for_code_assignment,omitzero"`
+	Name                          string                    `json:"name,omitzero"`
+	PendingMutations              []PendingMutation         `json:"pending_mutations,omitzero"`
+	PulledBackupAccessCodeID      string                    `json:"pulled_backup_access_code_id,omitzero"`
+	StartsAt                      time.Time                 `json:"starts_at,omitzero"`
+	Status                        string                    `json:"status,omitzero"` // removing, set, setting, unknown, unset
+	Type                          string                    `json:"type,omitzero"`   // ongoing, time_bound
+	Warnings                      []ResourceWarning         `json:"warnings,omitzero"`
+	WorkspaceID                   string                    `json:"workspace_id,omitzero"`
 }
 
 func (a *AccessCode) id() string { return a.AccessCodeID }
@@ -541,8 +540,8 @@ type DormakabaOracodeMetadata struct {
 	UserLevelName      string `json:"user_level_name,omitzero"`
 }
 
-// ResourceError tells that something does not work. ErrorCode says what. Fields that
-// other codes have are zero.
+// ResourceError says that something does not work. ErrorCode says what. Fields that do
+// not belong to that code are zero.
 type ResourceError struct {
 	AcsSystemID string    `json:"acs_system_id,omitzero"`
 	AcsUserID   string    `json:"acs_user_id,omitzero"`
@@ -572,7 +571,7 @@ type ResourceError struct {
 	Message                 string         `json:"message,omitzero"`
 	MissingDeviceIDs        []string       `json:"missing_device_ids,omitzero"`
 	ModifiedFields          []Change       `json:"modified_fields,omitzero"`
-	SaltoKsMetadata         map[string]any `json:"salto_ks_metadata,omitzero"`
+	SaltoKSMetadata         map[string]any `json:"salto_ks_metadata,omitzero"`
 	UnmanagedAccessCodeID   string         `json:"unmanaged_access_code_id,omitzero"`
 }
 
@@ -673,8 +672,8 @@ func (c ChangedValues) Format(state fmt.State, verb rune) { redact.Format(state,
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (c ChangedValues) LogValue() slog.Value { return slog.AnyValue(c.redacted()) }
 
-// ResourceWarning tells that something may not work as expected. WarningCode says what.
-// Fields that other codes have are zero.
+// ResourceWarning says that something may not work as expected. WarningCode says what.
+// Fields that do not belong to that code are zero.
 type ResourceWarning struct {
 	AccessMethodIDs          []string       `json:"access_method_ids,omitzero"`
 	ActiveAccessCodeCount    int            `json:"active_access_code_count,omitzero"`
@@ -693,7 +692,7 @@ type ResourceWarning struct {
 	// times_do_not_match_slots.
 	Reason string `json:"reason,omitzero"`
 
-	SaltoKsMetadata map[string]any `json:"salto_ks_metadata,omitzero"`
+	SaltoKSMetadata map[string]any `json:"salto_ks_metadata,omitzero"`
 
 	// WarningCode is one of accessory_keypad_setup_required,
 	// account_reauthorization_requested, acs_credential_on_encoder_out_of_sync,
@@ -752,22 +751,22 @@ type FailedDevice struct {
 
 // UnmanagedAccessCode is an access code that Seam did not create.
 type UnmanagedAccessCode struct {
-	AccessCodeID                    string                   `json:"access_code_id,omitzero"`
-	CannotBeManaged                 bool                     `json:"cannot_be_managed,omitzero"`
-	CannotDeleteUnmanagedAccessCode bool                     `json:"cannot_delete_unmanaged_access_code,omitzero"`
-	Code                            string                   `json:"code,omitzero" seam:"secret"`
-	CreatedAt                       time.Time                `json:"created_at,omitzero"`
-	DeviceID                        string                   `json:"device_id,omitzero"`
-	DormakabaOracodeMetadata        DormakabaOracodeMetadata `json:"dormakaba_oracode_metadata,omitzero"`
-	EndsAt                          time.Time                `json:"ends_at,omitzero"`
-	Errors                          []ResourceError          `json:"errors,omitzero"`
-	IsManaged                       bool                     `json:"is_managed,omitzero"`
-	Name                            string                   `json:"name,omitzero"`
-	StartsAt                        time.Time                `json:"starts_at,omitzero"`
-	Status                          string                   `json:"status,omitzero"` // set, unset
-	Type                            string                   `json:"type,omitzero"`   // ongoing, time_bound
-	Warnings                        []ResourceWarning        `json:"warnings,omitzero"`
-	WorkspaceID                     string                   `json:"workspace_id,omitzero"`
+	AccessCodeID                    string                    `json:"access_code_id,omitzero"`
+	CannotBeManaged                 bool                      `json:"cannot_be_managed,omitzero"`
+	CannotDeleteUnmanagedAccessCode bool                      `json:"cannot_delete_unmanaged_access_code,omitzero"`
+	Code                            string                    `json:"code,omitzero" seam:"secret"`
+	CreatedAt                       time.Time                 `json:"created_at,omitzero"`
+	DeviceID                        string                    `json:"device_id,omitzero"`
+	DormakabaOracodeMetadata        *DormakabaOracodeMetadata `json:"dormakaba_oracode_metadata,omitzero"`
+	EndsAt                          time.Time                 `json:"ends_at,omitzero"`
+	Errors                          []ResourceError           `json:"errors,omitzero"`
+	IsManaged                       bool                      `json:"is_managed,omitzero"`
+	Name                            string                    `json:"name,omitzero"`
+	StartsAt                        time.Time                 `json:"starts_at,omitzero"`
+	Status                          string                    `json:"status,omitzero"` // set, unset
+	Type                            string                    `json:"type,omitzero"`   // ongoing, time_bound
+	Warnings                        []ResourceWarning         `json:"warnings,omitzero"`
+	WorkspaceID                     string                    `json:"workspace_id,omitzero"`
 }
 
 func (u *UnmanagedAccessCode) id() string { return u.AccessCodeID }

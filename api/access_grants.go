@@ -167,8 +167,8 @@ func (p AccessGrantListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the Access Grants that match params. It requests all pages. All does so
-// when a loop needs them.
+// List returns the Access Grants that match params. It requests all pages. To request
+// one at a time, use All.
 //
 // List is idempotent.
 //
@@ -264,8 +264,8 @@ func (p UnmanagedAccessGrantListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the unmanaged Access Grants that match params. It requests all pages.
-// All does so when a loop needs them.
+// List returns the unmanaged Access Grants that match params. It requests all pages. To
+// request one at a time, use All.
 //
 // List is idempotent.
 //
@@ -290,7 +290,8 @@ type UnmanagedAccessGrantUpdateParams struct {
 	AccessGrantKey string `json:"access_grant_key,omitzero"`
 }
 
-// Update puts an unmanaged Access Grant under Seam's management.
+// Update changes an unmanaged Access Grant. IsManaged set to new(true) puts it under
+// Seam's management.
 //
 // Update is not idempotent. It is retried only if the server cannot have processed the
 // previous attempt.
@@ -364,7 +365,7 @@ func (r RequestedAccessMethod) Format(state fmt.State, verb rune) {
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (r RequestedAccessMethod) LogValue() slog.Value { return slog.AnyValue(r.redacted()) }
 
-// Batch is a result of AccessGrants.
+// Batch holds objects that are related to others.
 type Batch struct {
 	AccessGrants      []AccessGrant        `json:"access_grants,omitzero"`
 	AccessMethods     []AccessMethod       `json:"access_methods,omitzero"`
@@ -387,7 +388,7 @@ func (b Batch) LogValue() slog.Value {
 	return slog.AnyValue(fields(b))
 }
 
-// UnmanagedAccessGrant is a result of UnmanagedAccessGrants.
+// UnmanagedAccessGrant is an Access Grant that Seam did not create.
 type UnmanagedAccessGrant struct {
 	AccessGrantID          string                  `json:"access_grant_id,omitzero"`
 	AccessMethodIDs        []string                `json:"access_method_ids,omitzero"`

@@ -229,7 +229,7 @@ func (a AccessMethod) Format(state fmt.State, verb rune) { redact.Format(state, 
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (a AccessMethod) LogValue() slog.Value { return slog.AnyValue(a.redacted()) }
 
-// UnmanagedAccessMethod is a result of UnmanagedAccessMethods.
+// UnmanagedAccessMethod is an access method that Seam did not create.
 type UnmanagedAccessMethod struct {
 	AccessMethodID       string            `json:"access_method_id,omitzero"`
 	Code                 string            `json:"code,omitzero" seam:"secret"`

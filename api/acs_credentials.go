@@ -141,8 +141,8 @@ func (p AcsCredentialListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the credentials that match params. It requests all pages. All does so
-// when a loop needs them.
+// List returns the credentials that match params. It requests all pages. To request one
+// at a time, use All.
 //
 // List is idempotent.
 //
@@ -182,7 +182,7 @@ type AcsCredentialUnassignParams struct {
 	UserIdentityID  string `json:"user_identity_id,omitzero" seam:"either"`
 }
 
-// Unassign takes a credential away from a user.
+// Unassign unassigns a credential from a user.
 //
 // Unassign is idempotent.
 //

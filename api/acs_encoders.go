@@ -69,8 +69,8 @@ func (p AcsEncoderListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the encoders that match params. It requests all pages. All does so when
-// a loop needs them.
+// List returns the encoders that match params. It requests all pages. To request one at
+// a time, use All.
 //
 // List is idempotent.
 //
@@ -91,7 +91,7 @@ func (s *AcsEncodersService) All(ctx context.Context, params AcsEncoderListParam
 type AcsEncoderScanCredentialParams struct {
 	_               incomparable
 	AcsEncoderID    string            `json:"acs_encoder_id,omitzero" seam:"required"`
-	SaltoKsMetadata AcsMetadataParams `json:"salto_ks_metadata,omitzero"`
+	SaltoKSMetadata AcsMetadataParams `json:"salto_ks_metadata,omitzero"`
 }
 
 // ScanCredential reads the card that lies on an encoder. It waits until the action has
@@ -111,7 +111,7 @@ type AcsEncoderScanToAssignCredentialParams struct {
 	AcsEncoderID    string            `json:"acs_encoder_id,omitzero" seam:"required"`
 	AcsUserID       string            `json:"acs_user_id,omitzero" seam:"either"`
 	UserIdentityID  string            `json:"user_identity_id,omitzero" seam:"either"`
-	SaltoKsMetadata AcsMetadataParams `json:"salto_ks_metadata,omitzero"`
+	SaltoKSMetadata AcsMetadataParams `json:"salto_ks_metadata,omitzero"`
 }
 
 // ScanToAssignCredential reads the card that lies on an encoder and assigns it to a
@@ -149,8 +149,7 @@ type AcsEncoderSimulateNextCredentialEncodeWillFailParams struct {
 // NextCredentialEncodeWillFail is not idempotent. It is retried only if the server
 // cannot have processed the previous attempt.
 //
-// See
-// https://docs.seam.co/latest/api/acs/encoders/simulate/next_credential_encode_will_fail.
+// See https://docs.seam.co/latest/api/acs/encoders/simulate/next_credential_encode_will_fail.
 func (s *AcsEncodersSimulateService) NextCredentialEncodeWillFail(ctx context.Context, params AcsEncoderSimulateNextCredentialEncodeWillFailParams, opts ...seam.Option) error {
 	return s.call("/acs/encoders/simulate/next_credential_encode_will_fail", params, never, opts).none(ctx)
 }
@@ -168,8 +167,7 @@ type AcsEncoderSimulateNextCredentialEncodeWillSucceedParams struct {
 // NextCredentialEncodeWillSucceed is not idempotent. It is retried only if the server
 // cannot have processed the previous attempt.
 //
-// See
-// https://docs.seam.co/latest/api/acs/encoders/simulate/next_credential_encode_will_succeed.
+// See https://docs.seam.co/latest/api/acs/encoders/simulate/next_credential_encode_will_succeed.
 func (s *AcsEncodersSimulateService) NextCredentialEncodeWillSucceed(ctx context.Context, params AcsEncoderSimulateNextCredentialEncodeWillSucceedParams, opts ...seam.Option) error {
 	return s.call("/acs/encoders/simulate/next_credential_encode_will_succeed", params, never, opts).none(ctx)
 }
@@ -191,8 +189,7 @@ type AcsEncoderSimulateNextCredentialScanWillFailParams struct {
 // NextCredentialScanWillFail is not idempotent. It is retried only if the server cannot
 // have processed the previous attempt.
 //
-// See
-// https://docs.seam.co/latest/api/acs/encoders/simulate/next_credential_scan_will_fail.
+// See https://docs.seam.co/latest/api/acs/encoders/simulate/next_credential_scan_will_fail.
 func (s *AcsEncodersSimulateService) NextCredentialScanWillFail(ctx context.Context, params AcsEncoderSimulateNextCredentialScanWillFailParams, opts ...seam.Option) error {
 	return s.call("/acs/encoders/simulate/next_credential_scan_will_fail", params, never, opts).none(ctx)
 }
@@ -214,8 +211,7 @@ type AcsEncoderSimulateNextCredentialScanWillSucceedParams struct {
 // NextCredentialScanWillSucceed is not idempotent. It is retried only if the server
 // cannot have processed the previous attempt.
 //
-// See
-// https://docs.seam.co/latest/api/acs/encoders/simulate/next_credential_scan_will_succeed.
+// See https://docs.seam.co/latest/api/acs/encoders/simulate/next_credential_scan_will_succeed.
 func (s *AcsEncodersSimulateService) NextCredentialScanWillSucceed(ctx context.Context, params AcsEncoderSimulateNextCredentialScanWillSucceedParams, opts ...seam.Option) error {
 	return s.call("/acs/encoders/simulate/next_credential_scan_will_succeed", params, never, opts).none(ctx)
 }

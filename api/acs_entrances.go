@@ -66,8 +66,8 @@ func (p AcsEntranceListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the entrances that match params. It requests all pages. All does so when
-// a loop needs them.
+// List returns the entrances that match params. It requests all pages. To request one
+// at a time, use All.
 //
 // List is idempotent.
 //
@@ -139,7 +139,7 @@ type AcsEntrance struct {
 	HotekMetadata              *AcsMetadata      `json:"hotek_metadata,omitzero"`
 	IsLocked                   *bool             `json:"is_locked,omitzero"` // nil if not known
 	LatchMetadata              *AcsMetadata      `json:"latch_metadata,omitzero"`
-	SaltoKsMetadata            *AcsMetadata      `json:"salto_ks_metadata,omitzero"`
+	SaltoKSMetadata            *AcsMetadata      `json:"salto_ks_metadata,omitzero"`
 	SaltoSpaceMetadata         *AcsMetadata      `json:"salto_space_metadata,omitzero"`
 	SpaceIDs                   []string          `json:"space_ids,omitzero"`
 	VisionlineMetadata         *AcsMetadata      `json:"visionline_metadata,omitzero"`

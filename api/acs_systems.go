@@ -59,8 +59,7 @@ type AcsSystemListCompatibleCredentialManagerAcsSystemsParams struct {
 //
 // ListCompatibleCredentialManagerAcsSystems is idempotent.
 //
-// See
-// https://docs.seam.co/latest/api/acs/systems/list_compatible_credential_manager_acs_systems.
+// See https://docs.seam.co/latest/api/acs/systems/list_compatible_credential_manager_acs_systems.
 func (s *AcsSystemsService) ListCompatibleCredentialManagerAcsSystems(ctx context.Context, params AcsSystemListCompatibleCredentialManagerAcsSystemsParams, opts ...seam.Option) ([]AcsSystem, error) {
 	return list[AcsSystem](ctx, s.call("/acs/systems/list_compatible_credential_manager_acs_systems", params, idempotent, opts), "acs_systems")
 }

@@ -106,8 +106,8 @@ func (p AcsUserListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the users that match params. It requests all pages. All does so when a
-// loop needs them.
+// List returns the users that match params. It requests all pages. To request one at a
+// time, use All.
 //
 // List is idempotent.
 //
@@ -219,7 +219,7 @@ type AcsUserUpdateParams struct {
 	AcsSystemID    string                   `json:"acs_system_id,omitzero"`
 	EmailAddress   string                   `json:"email_address,omitzero"`
 	FullName       string                   `json:"full_name,omitzero"`
-	HidAcsSystemID string                   `json:"hid_acs_system_id,omitzero"`
+	HIDAcsSystemID string                   `json:"hid_acs_system_id,omitzero"`
 	PhoneNumber    string                   `json:"phone_number,omitzero"`
 }
 
@@ -250,12 +250,12 @@ type AcsUser struct {
 
 	ExternalTypeDisplayName  string            `json:"external_type_display_name,omitzero"`
 	FullName                 string            `json:"full_name,omitzero"`
-	HidAcsSystemID           string            `json:"hid_acs_system_id,omitzero"`
+	HIDAcsSystemID           string            `json:"hid_acs_system_id,omitzero"`
 	IsManaged                bool              `json:"is_managed,omitzero"`
 	IsSuspended              bool              `json:"is_suspended,omitzero"`
 	PendingMutations         []PendingMutation `json:"pending_mutations,omitzero"`
 	PhoneNumber              string            `json:"phone_number,omitzero"`
-	SaltoKsMetadata          *AcsMetadata      `json:"salto_ks_metadata,omitzero"`
+	SaltoKSMetadata          *AcsMetadata      `json:"salto_ks_metadata,omitzero"`
 	SaltoSpaceMetadata       *AcsMetadata      `json:"salto_space_metadata,omitzero"`
 	UserIdentityEmailAddress string            `json:"user_identity_email_address,omitzero"`
 	UserIdentityFullName     string            `json:"user_identity_full_name,omitzero"`

@@ -13,8 +13,8 @@ import (
 	"github.com/seam-go/seam/internal/redact"
 )
 
-// ActionAttemptsService provides the methods for action attempts, which tell how an
-// action such as unlocking a door went.
+// ActionAttemptsService provides the methods for action attempts, the outcomes of
+// actions such as unlocking a door.
 //
 // See https://docs.seam.co/latest/api/action_attempts.
 type ActionAttemptsService struct{ service }
@@ -25,8 +25,8 @@ type ActionAttemptGetParams struct {
 	ActionAttemptID string `json:"action_attempt_id,omitzero" seam:"required"`
 }
 
-// Get returns an action attempt as it is now. It returns a failed one without an error;
-// to wait for the end of one, use Wait.
+// Get returns the current state of an action attempt. A failed action is no error of
+// Get. To wait until the action has ended, use Wait.
 //
 // Get is idempotent.
 //
@@ -48,8 +48,8 @@ func (p ActionAttemptListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the action attempts that match params. It requests all pages. All does
-// so when a loop needs them.
+// List returns the action attempts that match params. It requests all pages. To request
+// one at a time, use All.
 //
 // List is idempotent.
 //
@@ -66,8 +66,8 @@ func (s *ActionAttemptsService) All(ctx context.Context, params ActionAttemptLis
 	return all[ActionAttempt](ctx, s.call("/action_attempts/list", params, idempotent, opts), "action_attempts")
 }
 
-// ActionAttempt tells how an action went, or that it has not ended yet. ActionType can
-// have values that this version does not know.
+// ActionAttempt is the outcome of an action, which may be pending. ActionType can have
+// values that this version does not know.
 type ActionAttempt struct {
 	_               incomparable
 	ActionAttemptID string `json:"action_attempt_id,omitzero"`
@@ -82,7 +82,7 @@ type ActionAttempt struct {
 
 	Error  ActionAttemptFailure `json:"error,omitzero"`
 	Result ActionAttemptResult  `json:"result,omitzero"`
-	Status string               `json:"status,omitzero"` // error, pending, success
+	Status string               `json:"status,omitzero"` // one of the ActionAttemptStatus constants
 }
 
 func (a *ActionAttempt) id() string { return a.ActionAttemptID }
@@ -106,58 +106,52 @@ type ActionAttemptFailure struct {
 	Type string `json:"type,omitzero"`
 }
 
-// ActionAttemptResult is what an action has brought. Which fields are set depends on
-// its type; most have none.
+// ActionAttemptResult is the result of an action. Which fields are set depends on the
+// type of the action. Most types set none.
 type ActionAttemptResult struct {
-	AccessCode              any                 `json:"access_code,omitzero" seam:"secret"`
-	AccessMethod            string              `json:"access_method,omitzero"` // card, cloud_key, code, mobile_key
-	AccessMethodID          string              `json:"access_method_id,omitzero"`
-	AcsCredentialID         string              `json:"acs_credential_id,omitzero"`
-	AcsCredentialOnEncoder  CredentialOnEncoder `json:"acs_credential_on_encoder,omitzero"`
-	AcsCredentialOnSeam     AcsCredential       `json:"acs_credential_on_seam,omitzero"`
-	AcsCredentialPoolID     string              `json:"acs_credential_pool_id,omitzero"`
-	AcsSystemID             string              `json:"acs_system_id,omitzero"`
-	AcsUserID               string              `json:"acs_user_id,omitzero"`
-	AssaAbloyVostioMetadata *AcsMetadata        `json:"assa_abloy_vostio_metadata,omitzero"`
-	CardNumber              string              `json:"card_number,omitzero"`
-	ClientSessionToken      string              `json:"client_session_token,omitzero" seam:"secret"`
-	Code                    string              `json:"code,omitzero" seam:"secret"`
-	ConnectedAccountID      string              `json:"connected_account_id,omitzero"`
-	CreatedAt               time.Time           `json:"created_at,omitzero"`
-	CustomizationProfileID  string              `json:"customization_profile_id,omitzero"`
-	DisplayName             string              `json:"display_name,omitzero"`
-	EndsAt                  time.Time           `json:"ends_at,omitzero"`
-	Errors                  []ResourceError     `json:"errors,omitzero"`
-
-	// ExternalType is one of assa_abloy_vostio_key, avigilon_alta_credential,
-	// brivo_credential, dormakaba_ambiance_credential, hid_credential, hotek_card,
-	// kisi_credential, latch_access, pti_card, salto_ks_credential, salto_ks_tag,
-	// salto_space_key, visionline_card.
-	ExternalType string `json:"external_type,omitzero"`
-
-	ExternalTypeDisplayName                string            `json:"external_type_display_name,omitzero"`
-	InstantKeyURL                          string            `json:"instant_key_url,omitzero" seam:"secret"`
-	IsAssignmentRequired                   bool              `json:"is_assignment_required,omitzero"`
-	IsEncodingRequired                     bool              `json:"is_encoding_required,omitzero"`
-	IsIssued                               bool              `json:"is_issued,omitzero"`
-	IsLatestDesiredStateSyncedWithProvider bool              `json:"is_latest_desired_state_synced_with_provider,omitzero"`
-	IsManaged                              bool              `json:"is_managed,omitzero"`
-	IsMultiPhoneSyncCredential             bool              `json:"is_multi_phone_sync_credential,omitzero"`
-	IsOneTimeUse                           bool              `json:"is_one_time_use,omitzero"`
-	IsReadyForAssignment                   bool              `json:"is_ready_for_assignment,omitzero"`
-	IsReadyForEncoding                     bool              `json:"is_ready_for_encoding,omitzero"`
-	IssuedAt                               time.Time         `json:"issued_at,omitzero"`
-	LatestDesiredStateSyncedWithProviderAt time.Time         `json:"latest_desired_state_synced_with_provider_at,omitzero"`
-	Mode                                   string            `json:"mode,omitzero"` // card, cloud_key, code, mobile_key
-	NoiseThreshold                         any               `json:"noise_threshold,omitzero"`
-	ParentAcsCredentialID                  string            `json:"parent_acs_credential_id,omitzero"`
-	PendingMutations                       []PendingMutation `json:"pending_mutations,omitzero"`
-	StartsAt                               time.Time         `json:"starts_at,omitzero"`
-	UserIdentityID                         string            `json:"user_identity_id,omitzero"`
-	VisionlineMetadata                     *AcsMetadata      `json:"visionline_metadata,omitzero"`
-	Warnings                               []ResourceWarning `json:"warnings,omitzero"`
-	WasConfirmedByDevice                   *bool             `json:"was_confirmed_by_device,omitzero"` // nil if not known
-	WorkspaceID                            string            `json:"workspace_id,omitzero"`
+	AccessCode                             any                 `json:"access_code,omitzero" seam:"secret"`
+	AccessMethod                           string              `json:"access_method,omitzero"` // card, cloud_key, code, mobile_key
+	AccessMethodID                         string              `json:"access_method_id,omitzero"`
+	AcsCredentialID                        string              `json:"acs_credential_id,omitzero"`
+	AcsCredentialOnEncoder                 CredentialOnEncoder `json:"acs_credential_on_encoder,omitzero"`
+	AcsCredentialOnSeam                    AcsCredential       `json:"acs_credential_on_seam,omitzero"`
+	AcsCredentialPoolID                    string              `json:"acs_credential_pool_id,omitzero"`
+	AcsSystemID                            string              `json:"acs_system_id,omitzero"`
+	AcsUserID                              string              `json:"acs_user_id,omitzero"`
+	AssaAbloyVostioMetadata                *AcsMetadata        `json:"assa_abloy_vostio_metadata,omitzero"`
+	CardNumber                             string              `json:"card_number,omitzero"`
+	ClientSessionToken                     string              `json:"client_session_token,omitzero" seam:"secret"`
+	Code                                   string              `json:"code,omitzero" seam:"secret"`
+	ConnectedAccountID                     string              `json:"connected_account_id,omitzero"`
+	CreatedAt                              time.Time           `json:"created_at,omitzero"`
+	CustomizationProfileID                 string              `json:"customization_profile_id,omitzero"`
+	DisplayName                            string              `json:"display_name,omitzero"`
+	EndsAt                                 time.Time           `json:"ends_at,omitzero"`
+	Errors                                 []ResourceError     `json:"errors,omitzero"`
+	ExternalType                           string              `json:"external_type,omitzero"` // a value of AcsCredential.ExternalType
+	ExternalTypeDisplayName                string              `json:"external_type_display_name,omitzero"`
+	InstantKeyURL                          string              `json:"instant_key_url,omitzero" seam:"secret"`
+	IsAssignmentRequired                   bool                `json:"is_assignment_required,omitzero"`
+	IsEncodingRequired                     bool                `json:"is_encoding_required,omitzero"`
+	IsIssued                               bool                `json:"is_issued,omitzero"`
+	IsLatestDesiredStateSyncedWithProvider bool                `json:"is_latest_desired_state_synced_with_provider,omitzero"`
+	IsManaged                              bool                `json:"is_managed,omitzero"`
+	IsMultiPhoneSyncCredential             bool                `json:"is_multi_phone_sync_credential,omitzero"`
+	IsOneTimeUse                           bool                `json:"is_one_time_use,omitzero"`
+	IsReadyForAssignment                   bool                `json:"is_ready_for_assignment,omitzero"`
+	IsReadyForEncoding                     bool                `json:"is_ready_for_encoding,omitzero"`
+	IssuedAt                               time.Time           `json:"issued_at,omitzero"`
+	LatestDesiredStateSyncedWithProviderAt time.Time           `json:"latest_desired_state_synced_with_provider_at,omitzero"`
+	Mode                                   string              `json:"mode,omitzero"` // card, cloud_key, code, mobile_key
+	NoiseThreshold                         any                 `json:"noise_threshold,omitzero"`
+	ParentAcsCredentialID                  string              `json:"parent_acs_credential_id,omitzero"`
+	PendingMutations                       []PendingMutation   `json:"pending_mutations,omitzero"`
+	StartsAt                               time.Time           `json:"starts_at,omitzero"`
+	UserIdentityID                         string              `json:"user_identity_id,omitzero"`
+	VisionlineMetadata                     *AcsMetadata        `json:"visionline_metadata,omitzero"`
+	Warnings                               []ResourceWarning   `json:"warnings,omitzero"`
+	WasConfirmedByDevice                   *bool               `json:"was_confirmed_by_device,omitzero"` // nil if not known
+	WorkspaceID                            string              `json:"workspace_id,omitzero"`
 }
 
 // redacted returns a as it is formatted.

@@ -38,14 +38,20 @@
 //
 // Seam answers before a door has moved. Methods such as [LocksService.UnlockDoor] wait until
 // the action has ended. If it has failed, or the context ends first, the error is an
-// [*ActionAttemptError] with the last known state. While they wait, they ask Seam for that
-// state only, so nothing is done twice. [Client.NoWait] returns a client that does not wait.
+// [*ActionAttemptError] with the last known state. Any other error is one of the request
+// that begins the action; if its response was lost, the action may have begun. Without a
+// deadline in the context, these methods wait as long as the action is pending.
+//
+// While they wait, they ask Seam for that state only, so nothing is done twice, and
+// [seam.WithResponse] has the last of the responses. [Client.NoWait] returns a client that
+// does not wait.
 //
 // # Params
 //
 // All methods take a struct of params. Zero fields are not sent. An empty slice that is not
-// nil is sent: a filter by no IDs is not the same as no filter. Bools and numbers are
-// pointers, such as new(false). In an update, a field that can be cleared is a [Nullable].
+// nil is sent: a filter by no IDs is not the same as no filter. Bools and numbers other than
+// a Limit are pointers, such as new(false). In an update, a field that can be cleared is a
+// [Nullable].
 //
 // Fields with the tag required must be set, and at least one of those with the tag either.
 // Otherwise nothing is sent and the error matches [seam.ErrInvalidParams]. Times are sent in
@@ -57,8 +63,9 @@
 // other fields and objects are not affected. An object without its ID, or another object
 // than the one that was asked for by its ID, is an error.
 //
-// A list is read in pages, and All holds one at a time. A response of more than 4 MiB is an
-// error; where the params have a Limit, a smaller one makes smaller pages.
+// If a service has All, its List reads all pages, and All holds one at a time. A List without
+// All sends one request, and a response that is one page of several is an error. So is one of
+// more than 4 MiB. Where the params have a Limit, a smaller one makes smaller responses.
 //
 // # Retries
 //

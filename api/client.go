@@ -17,10 +17,10 @@ type Client struct {
 	AccessGrants      *AccessGrantsService      // Access Grants, which give a person access to spaces, doors and devices
 	AccessMethods     *AccessMethodsService     // access methods, the codes, cards and keys of Access Grants
 	Acs               *AcsService               // access control systems (ACS)
-	ActionAttempts    *ActionAttemptsService    // action attempts, which tell how an action such as unlocking a door went
+	ActionAttempts    *ActionAttemptsService    // action attempts, the outcomes of actions such as unlocking a door
 	ConnectWebviews   *ConnectWebviewsService   // Connect Webviews, in which users connect their accounts
-	ConnectedAccounts *ConnectedAccountsService // connected accounts, the accounts that users have at makers of devices
-	Customers         *CustomersService         // customers, whose data and portals Seam can keep
+	ConnectedAccounts *ConnectedAccountsService // connected accounts, which users have with makers of devices
+	Customers         *CustomersService         // customers, their data and their portals
 	Devices           *DevicesService           // devices
 	Events            *EventsService            // events. Package webhook receives them as they happen
 	InstantKeys       *InstantKeysService       // Instant Keys, links that open doors from a phone

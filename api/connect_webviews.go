@@ -107,8 +107,8 @@ func (p ConnectWebviewListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the Connect Webviews that match params. It requests all pages. All does
-// so when a loop needs them.
+// List returns the Connect Webviews that match params. It requests all pages. To
+// request one at a time, use All.
 //
 // List is idempotent.
 //
@@ -142,7 +142,7 @@ type ConnectWebview struct {
 	DeviceSelectionMode           string         `json:"device_selection_mode,omitzero"` // multiple, none, single
 	LoginSuccessful               bool           `json:"login_successful,omitzero"`
 	SelectedProvider              string         `json:"selected_provider,omitzero"`
-	Status                        string         `json:"status,omitzero"` // authorized, failed, pending
+	Status                        string         `json:"status,omitzero"` // one of the ConnectWebviewStatus constants
 	URL                           string         `json:"url,omitzero" seam:"secret"`
 	WaitForDeviceCreation         bool           `json:"wait_for_device_creation,omitzero"`
 	WorkspaceID                   string         `json:"workspace_id,omitzero"`

@@ -13,8 +13,8 @@ import (
 	"github.com/seam-go/seam/internal/redact"
 )
 
-// ConnectedAccountsService provides the methods for connected accounts, the accounts
-// that users have at makers of devices.
+// ConnectedAccountsService provides the methods for connected accounts, which users
+// have with makers of devices.
 //
 // See https://docs.seam.co/latest/api/connected_accounts.
 type ConnectedAccountsService struct {
@@ -71,8 +71,8 @@ func (p ConnectedAccountListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the connected accounts that match params. It requests all pages. All
-// does so when a loop needs them.
+// List returns the connected accounts that match params. It requests all pages. To
+// request one at a time, use All.
 //
 // List is idempotent.
 //
@@ -144,7 +144,7 @@ func (s *ConnectedAccountsSimulateService) Disconnect(ctx context.Context, param
 	return s.call("/connected_accounts/simulate/disconnect", params, idempotent, opts).none(ctx)
 }
 
-// ConnectedAccount is an account that a user has at a maker of devices.
+// ConnectedAccount is an account that a user has with a maker of devices.
 type ConnectedAccount struct {
 	ConnectedAccountID            string            `json:"connected_account_id,omitzero"`
 	AcceptedCapabilities          []string          `json:"accepted_capabilities,omitzero"` // any of access_control, camera, lock, noise_sensor, thermostat

@@ -12,8 +12,7 @@ import (
 	"github.com/seam-go/seam/internal/redact"
 )
 
-// CustomersService provides the methods for customers, whose data and portals Seam can
-// keep.
+// CustomersService provides the methods for customers, their data and their portals.
 //
 // See https://docs.seam.co/latest/api/customers.
 type CustomersService struct{ service }

@@ -18,7 +18,7 @@ type DevicesService struct {
 	service
 
 	Simulate  *DevicesSimulateService  // simulated devices in sandbox workspaces
-	Unmanaged *UnmanagedDevicesService // devices that Seam does not control
+	Unmanaged *UnmanagedDevicesService // devices that Seam does not manage
 }
 
 // DeviceGetParams are the params of Get.
@@ -46,20 +46,9 @@ type DeviceListParams struct {
 	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
-
-	// DeviceType is one of akiles_lock, akuvox_lock, android_phone, august_lock,
-	// avigilon_alta_entry, brivo_access_point, butterflymx_panel, controlbyweb_device,
-	// doorking_lock, dormakaba_oracode_door, ecobee_thermostat, four_suites_door,
-	// genie_door, honeywell_resideo_thermostat, igloo_lock, igloohome_lock, ios_phone,
-	// keyincode_lock, keynest_key, kisi_lock, kwikset_lock, linear_lock, lockly_lock,
-	// minut_sensor, nest_thermostat, noiseaware_activity_zone, nuki_lock, omnitec_lock,
-	// ring_camera, salto_lock, schlage_lock, sensi_thermostat, smartthings_lock,
-	// smartthings_thermostat, tado_thermostat, tedee_lock, ttlock_lock, two_n_intercom,
-	// ultraloq_lock, wyze_lock, yale_lock.
-	DeviceType string `json:"device_type,omitzero"`
-
-	DeviceTypes []string `json:"device_types,omitzero"` // values like that of DeviceType
-	Limit       int      `json:"limit,omitzero"`        // the size of a page
+	DeviceType          string         `json:"device_type,omitzero"`  // a value of Device.DeviceType
+	DeviceTypes         []string       `json:"device_types,omitzero"` // values like that of DeviceType
+	Limit               int            `json:"limit,omitzero"`        // the size of a page
 
 	// Manufacturer is one of acuity_scheduling, akiles, akuvox, august, avigilon_alta,
 	// brivo, butterflymx, controlbyweb, doorking, dormakaba_oracode, ecobee, four_suites,
@@ -80,8 +69,8 @@ func (p DeviceListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the devices that match params. It requests all pages. All does so when a
-// loop needs them.
+// List returns the devices that match params. It requests all pages. To request one at
+// a time, use All.
 //
 // List is idempotent.
 //
@@ -100,11 +89,8 @@ func (s *DevicesService) All(ctx context.Context, params DeviceListParams, opts 
 
 // DeviceListDeviceProvidersParams are the params of ListDeviceProviders.
 type DeviceListDeviceProvidersParams struct {
-	_ incomparable
-
-	// ProviderCategory is one of access_control_systems, beta, cameras, connectors,
-	// consumer_smartlocks, noise_sensors, stable, thermostats.
-	ProviderCategory string `json:"provider_category,omitzero"`
+	_                incomparable
+	ProviderCategory string `json:"provider_category,omitzero"` // a value of DeviceProvider.ProviderCategories
 }
 
 // ListDeviceProviders returns the makers of devices that Seam supports.
@@ -130,14 +116,14 @@ type ReportedDevice struct {
 	UltraloqMetadata ReportedMetadata `json:"ultraloq_metadata,omitzero"`
 }
 
-// ReportedMetadata is what a device's maker does not tell Seam.
+// ReportedMetadata is what Seam does not learn from the maker of a device.
 type ReportedMetadata struct {
 	_        incomparable
 	TimeZone string `json:"time_zone,omitzero" seam:"required"`
 }
 
-// ReportProviderMetadata reports what a device's maker does not tell Seam, such as its
-// time zone.
+// ReportProviderMetadata reports what Seam does not learn from the maker of a device,
+// such as its time zone.
 //
 // ReportProviderMetadata is idempotent.
 //
@@ -270,7 +256,7 @@ func (s *DevicesSimulateService) Remove(ctx context.Context, params DeviceSimula
 	return s.call("/devices/simulate/remove", params, idempotent, opts).none(ctx)
 }
 
-// UnmanagedDevicesService provides the methods for devices that Seam does not control.
+// UnmanagedDevicesService provides the methods for devices that Seam does not manage.
 //
 // See https://docs.seam.co/latest/api/devices/unmanaged.
 type UnmanagedDevicesService struct{ service }
@@ -300,33 +286,14 @@ type UnmanagedDeviceListParams struct {
 	CustomMetadataHas   map[string]any `json:"custom_metadata_has,omitzero"` // each a boolean or a string
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
-
-	// DeviceType is one of akiles_lock, akuvox_lock, android_phone, august_lock,
-	// avigilon_alta_entry, brivo_access_point, butterflymx_panel, controlbyweb_device,
-	// doorking_lock, dormakaba_oracode_door, ecobee_thermostat, four_suites_door,
-	// genie_door, honeywell_resideo_thermostat, igloo_lock, igloohome_lock, ios_phone,
-	// keyincode_lock, keynest_key, kisi_lock, kwikset_lock, linear_lock, lockly_lock,
-	// minut_sensor, nest_thermostat, noiseaware_activity_zone, nuki_lock, omnitec_lock,
-	// ring_camera, salto_lock, schlage_lock, sensi_thermostat, smartthings_lock,
-	// smartthings_thermostat, tado_thermostat, tedee_lock, ttlock_lock, two_n_intercom,
-	// ultraloq_lock, wyze_lock, yale_lock.
-	DeviceType string `json:"device_type,omitzero"`
-
-	DeviceTypes []string `json:"device_types,omitzero"` // values like that of DeviceType
-	Limit       int      `json:"limit,omitzero"`        // the size of a page
-
-	// Manufacturer is one of acuity_scheduling, akiles, akuvox, august, avigilon_alta,
-	// brivo, butterflymx, controlbyweb, doorking, dormakaba_oracode, ecobee, four_suites,
-	// genie, guesty, honeywell_resideo, hostaway, ical, igloo, igloohome, keyincode,
-	// keynest, keywe, kisi, korelock, kwikset, linear, lockly, lodgify, minut, nest,
-	// noiseaware, nuki, omnitec, philia, ring, salto, samsung, schlage, seam, sensi, slack,
-	// smartthings, tado, tedee, ttlock, two_n, ultraloq, unknown, wyze, yale.
-	Manufacturer string `json:"manufacturer,omitzero"`
-
-	PageCursor        string `json:"page_cursor,omitzero"` // the page to begin with; empty is the first
-	Search            string `json:"search,omitzero"`
-	SpaceID           string `json:"space_id,omitzero"`
-	UserIdentifierKey string `json:"user_identifier_key,omitzero"` // your application's ID of the user; empty filters nothing
+	DeviceType          string         `json:"device_type,omitzero"`  // a value of Device.DeviceType
+	DeviceTypes         []string       `json:"device_types,omitzero"` // values like that of DeviceType
+	Limit               int            `json:"limit,omitzero"`        // the size of a page
+	Manufacturer        string         `json:"manufacturer,omitzero"` // a value of DeviceListParams.Manufacturer
+	PageCursor          string         `json:"page_cursor,omitzero"`  // the page to begin with; empty is the first
+	Search              string         `json:"search,omitzero"`
+	SpaceID             string         `json:"space_id,omitzero"`
+	UserIdentifierKey   string         `json:"user_identifier_key,omitzero"` // your application's ID of the user; empty filters nothing
 }
 
 func (p UnmanagedDeviceListParams) page(cursor string) any {
@@ -334,8 +301,8 @@ func (p UnmanagedDeviceListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the unmanaged devices that match params. It requests all pages. All does
-// so when a loop needs them.
+// List returns the unmanaged devices that match params. It requests all pages. To
+// request one at a time, use All.
 //
 // List is idempotent.
 //
@@ -359,7 +326,8 @@ type UnmanagedDeviceUpdateParams struct {
 	IsManaged      *bool          `json:"is_managed,omitzero"`
 }
 
-// Update puts an unmanaged device under Seam's management, or changes its metadata.
+// Update changes the metadata of an unmanaged device. IsManaged set to new(true) puts
+// it under Seam's management.
 //
 // Update is not idempotent. It is retried only if the server cannot have processed the
 // previous attempt.
@@ -434,7 +402,7 @@ func (d Device) LogValue() slog.Value {
 	return slog.AnyValue(fields(d))
 }
 
-// DeviceMaker is who makes a device, or provides the account that it is in.
+// DeviceMaker is the maker of a device, or the provider of the account that it is in.
 type DeviceMaker struct {
 	_                  incomparable
 	DeviceProviderName string `json:"device_provider_name,omitzero"`
@@ -519,7 +487,7 @@ type DeviceProperties struct {
 	OnlineTimeFrameOptions                            []TimeFrameOption        `json:"online_time_frame_options,omitzero"`
 	RelativeHumidity                                  *float64                 `json:"relative_humidity,omitzero"`
 	RingMetadata                                      *DeviceMetadata          `json:"ring_metadata,omitzero"`
-	SaltoKsMetadata                                   *DeviceMetadata          `json:"salto_ks_metadata,omitzero"`
+	SaltoKSMetadata                                   *DeviceMetadata          `json:"salto_ks_metadata,omitzero"`
 	SaltoSpaceCredentialServiceMetadata               *DeviceMetadata          `json:"salto_space_credential_service_metadata,omitzero"`
 	SchlageMetadata                                   *DeviceMetadata          `json:"schlage_metadata,omitzero"`
 	SeamBridgeMetadata                                *DeviceMetadata          `json:"seam_bridge_metadata,omitzero"`
@@ -603,14 +571,14 @@ type DeviceMetadata struct {
 	HandoverMethod                  string           `json:"handover_method,omitzero"`
 	HasActiveEndpoint               bool             `json:"has_active_endpoint,omitzero"`
 	HasActivePhone                  bool             `json:"has_active_phone,omitzero"`
-	HasCustomPinSubscription        bool             `json:"has_custom_pin_subscription,omitzero"`
+	HasCustomPINSubscription        bool             `json:"has_custom_pin_subscription,omitzero"`
 	HasGateway                      bool             `json:"has_gateway,omitzero"`
 	HasKeypad                       bool             `json:"has_keypad,omitzero"`
 	HasPhoto                        bool             `json:"has_photo,omitzero"`
 	HoneywellResideoDeviceID        string           `json:"honeywell_resideo_device_id,omitzero"`
 	HouseID                         string           `json:"house_id,omitzero"`
 	HouseName                       string           `json:"house_name,omitzero"`
-	IanaTimezone                    string           `json:"iana_timezone,omitzero"`
+	IANATimezone                    string           `json:"iana_timezone,omitzero"`
 	IsAccessoryKeypadLinkedToBridge bool             `json:"is_accessory_keypad_linked_to_bridge,omitzero"`
 	IsQuadientLocker                bool             `json:"is_quadient_locker,omitzero"`
 	KeyID                           string           `json:"key_id,omitzero"`
@@ -627,7 +595,7 @@ type DeviceMetadata struct {
 	LocationID                      string           `json:"location_id,omitzero"`
 	LockAlias                       string           `json:"lock_alias,omitzero"`
 	LockID                          any              `json:"lock_id,omitzero"` // a string or an integer
-	LockMac                         string           `json:"lock_mac,omitzero"`
+	LockMAC                         string           `json:"lock_mac,omitzero"`
 	LockName                        string           `json:"lock_name,omitzero"`
 	LockType                        string           `json:"lock_type,omitzero"`
 	LockedState                     string           `json:"locked_state,omitzero"`
@@ -671,29 +639,29 @@ type MobileEndpoint struct {
 	IsActive   bool   `json:"is_active,omitzero"`
 }
 
-// DeviceAppearance is how the app of a maker shows a device.
+// DeviceAppearance is how the maker's app shows a device.
 type DeviceAppearance struct {
 	_    incomparable
 	Name string `json:"name,omitzero"`
 }
 
-// ClimatePreset is a climate preset of a thermostat, or its setting now.
+// ClimatePreset is a climate preset of a thermostat, or its current setting.
 type ClimatePreset struct {
 	_                                 incomparable
-	CanDelete                         bool          `json:"can_delete,omitzero"`
-	CanEdit                           bool          `json:"can_edit,omitzero"`
-	CanUseWithThermostatDailyPrograms bool          `json:"can_use_with_thermostat_daily_programs,omitzero"`
-	ClimatePresetKey                  string        `json:"climate_preset_key,omitzero"`
-	ClimatePresetMode                 string        `json:"climate_preset_mode,omitzero"` // away, home, occupied, sleep, unoccupied, wake
-	CoolingSetPointCelsius            *float64      `json:"cooling_set_point_celsius,omitzero"`
-	CoolingSetPointFahrenheit         *float64      `json:"cooling_set_point_fahrenheit,omitzero"`
-	DisplayName                       string        `json:"display_name,omitzero"`
-	EcobeeMetadata                    EcobeeClimate `json:"ecobee_metadata,omitzero"`
-	FanModeSetting                    string        `json:"fan_mode_setting,omitzero"` // auto, circulate, on
-	HeatingSetPointCelsius            *float64      `json:"heating_set_point_celsius,omitzero"`
-	HeatingSetPointFahrenheit         *float64      `json:"heating_set_point_fahrenheit,omitzero"`
-	HVACModeSetting                   string        `json:"hvac_mode_setting,omitzero"` // cool, eco, heat, heat_cool, off
-	Name                              string        `json:"name,omitzero"`
+	CanDelete                         bool           `json:"can_delete,omitzero"`
+	CanEdit                           bool           `json:"can_edit,omitzero"`
+	CanUseWithThermostatDailyPrograms bool           `json:"can_use_with_thermostat_daily_programs,omitzero"`
+	ClimatePresetKey                  string         `json:"climate_preset_key,omitzero"`
+	ClimatePresetMode                 string         `json:"climate_preset_mode,omitzero"` // away, home, occupied, sleep, unoccupied, wake
+	CoolingSetPointCelsius            *float64       `json:"cooling_set_point_celsius,omitzero"`
+	CoolingSetPointFahrenheit         *float64       `json:"cooling_set_point_fahrenheit,omitzero"`
+	DisplayName                       string         `json:"display_name,omitzero"`
+	EcobeeMetadata                    *EcobeeClimate `json:"ecobee_metadata,omitzero"`
+	FanModeSetting                    string         `json:"fan_mode_setting,omitzero"` // auto, circulate, on
+	HeatingSetPointCelsius            *float64       `json:"heating_set_point_celsius,omitzero"`
+	HeatingSetPointFahrenheit         *float64       `json:"heating_set_point_fahrenheit,omitzero"`
+	HVACModeSetting                   string         `json:"hvac_mode_setting,omitzero"` // cool, eco, heat, heat_cool, off
+	Name                              string         `json:"name,omitzero"`
 }
 
 // EcobeeClimate holds what only climate presets of Ecobee have.
@@ -748,7 +716,7 @@ type TimePair struct {
 	StartTime   string `json:"start_time,omitzero"`
 }
 
-// TemperatureThreshold holds the temperatures beyond which Seam reports a thermostat.
+// TemperatureThreshold holds the temperatures beyond which Seam sends an event.
 type TemperatureThreshold struct {
 	_                    incomparable
 	LowerLimitCelsius    *float64 `json:"lower_limit_celsius,omitzero"`
@@ -757,7 +725,7 @@ type TemperatureThreshold struct {
 	UpperLimitFahrenheit *float64 `json:"upper_limit_fahrenheit,omitzero"`
 }
 
-// ThermostatWeeklyProgram tells which daily program holds on which day of the week.
+// ThermostatWeeklyProgram holds the daily program of each day of the week.
 type ThermostatWeeklyProgram struct {
 	_                  incomparable
 	CreatedAt          time.Time `json:"created_at,omitzero"`
@@ -815,7 +783,7 @@ type DeviceProvider struct {
 
 func (d *DeviceProvider) id() string { return d.DeviceProviderName }
 
-// UnmanagedDevice is a device that Seam does not control.
+// UnmanagedDevice is a device that Seam does not manage.
 type UnmanagedDevice struct {
 	DeviceID                                       string `json:"device_id,omitzero"`
 	CanConfigureAutoLock                           bool   `json:"can_configure_auto_lock,omitzero"`
@@ -843,27 +811,16 @@ type UnmanagedDevice struct {
 	// thermostat.
 	CapabilitiesSupported []string `json:"capabilities_supported,omitzero"`
 
-	ConnectedAccountID string         `json:"connected_account_id,omitzero"`
-	CreatedAt          time.Time      `json:"created_at,omitzero"`
-	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
-
-	// DeviceType is one of akiles_lock, akuvox_lock, android_phone, august_lock,
-	// avigilon_alta_entry, brivo_access_point, butterflymx_panel, controlbyweb_device,
-	// doorking_lock, dormakaba_oracode_door, ecobee_thermostat, four_suites_door,
-	// genie_door, honeywell_resideo_thermostat, igloo_lock, igloohome_lock, ios_phone,
-	// keyincode_lock, keynest_key, kisi_lock, kwikset_lock, linear_lock, lockly_lock,
-	// minut_sensor, nest_thermostat, noiseaware_activity_zone, nuki_lock, omnitec_lock,
-	// ring_camera, salto_lock, schlage_lock, sensi_thermostat, smartthings_lock,
-	// smartthings_thermostat, tado_thermostat, tedee_lock, ttlock_lock, two_n_intercom,
-	// ultraloq_lock, wyze_lock, yale_lock.
-	DeviceType string `json:"device_type,omitzero"`
-
-	Errors      []ResourceError   `json:"errors,omitzero"`
-	IsManaged   bool              `json:"is_managed,omitzero"`
-	Location    Location          `json:"location,omitzero"`
-	Properties  DeviceProperties  `json:"properties,omitzero"`
-	Warnings    []ResourceWarning `json:"warnings,omitzero"`
-	WorkspaceID string            `json:"workspace_id,omitzero"`
+	ConnectedAccountID string            `json:"connected_account_id,omitzero"`
+	CreatedAt          time.Time         `json:"created_at,omitzero"`
+	CustomMetadata     map[string]any    `json:"custom_metadata,omitzero"` // each a boolean or a string
+	DeviceType         string            `json:"device_type,omitzero"`     // a value of Device.DeviceType
+	Errors             []ResourceError   `json:"errors,omitzero"`
+	IsManaged          bool              `json:"is_managed,omitzero"`
+	Location           Location          `json:"location,omitzero"`
+	Properties         DeviceProperties  `json:"properties,omitzero"`
+	Warnings           []ResourceWarning `json:"warnings,omitzero"`
+	WorkspaceID        string            `json:"workspace_id,omitzero"`
 }
 
 func (u *UnmanagedDevice) id() string { return u.DeviceID }

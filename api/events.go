@@ -23,10 +23,10 @@ type EventGetParams struct {
 	_         incomparable
 	DeviceID  string `json:"device_id,omitzero" seam:"either"`
 	EventID   string `json:"event_id,omitzero" seam:"either"`
-	EventType string `json:"event_type,omitzero"`
+	EventType string `json:"event_type,omitzero"` // one of the EventType constants
 }
 
-// Get returns an event.
+// Get returns an event by its ID, or an event of a device.
 //
 // Get is idempotent.
 //
@@ -50,75 +50,24 @@ type EventListParams struct {
 	AcsSystemID        string   `json:"acs_system_id,omitzero"`
 	AcsSystemIDs       []string `json:"acs_system_ids,omitzero"`
 	AcsUserID          string   `json:"acs_user_id,omitzero"`
-	Between            []any    `json:"between,omitzero"` // a string or a time
+	Between            []any    `json:"between,omitzero"` // two times, each a time.Time or a string
 	ConnectWebviewID   string   `json:"connect_webview_id,omitzero"`
 	ConnectedAccountID string   `json:"connected_account_id,omitzero"`
 	CustomerKey        string   `json:"customer_key,omitzero"` // your application's ID of the customer
 	DeviceID           string   `json:"device_id,omitzero"`
 	DeviceIDs          []string `json:"device_ids,omitzero"`
 	EventIDs           []string `json:"event_ids,omitzero"`
-
-	// EventType is one of access_code.backup_access_code_pulled, access_code.changed,
-	// access_code.code_changed, access_code.created,
-	// access_code.delay_in_removing_from_device, access_code.delay_in_setting_on_device,
-	// access_code.deleted, access_code.deleted_external_to_seam,
-	// access_code.failed_to_remove_from_device, access_code.failed_to_set_on_device,
-	// access_code.modified_external_to_seam, access_code.mutations_requested,
-	// access_code.name_changed, access_code.removed_from_device,
-	// access_code.scheduled_on_device, access_code.set_on_device,
-	// access_code.time_frame_changed, access_code.unmanaged.converted_to_managed,
-	// access_code.unmanaged.created, access_code.unmanaged.failed_to_convert_to_managed,
-	// access_code.unmanaged.removed, access_grant.access_granted_to_all_doors,
-	// access_grant.access_granted_to_door, access_grant.access_times_changed,
-	// access_grant.access_to_door_lost,
-	// access_grant.could_not_create_requested_access_methods, access_grant.created,
-	// access_grant.deleted, access_method.card_encoding_required, access_method.created,
-	// access_method.delay_in_issuing, access_method.deleted, access_method.failed_to_issue,
-	// access_method.issued, access_method.reissued, access_method.revoked,
-	// acs_access_group.deleted, acs_credential.deleted, acs_credential.invalidated,
-	// acs_credential.issued, acs_credential.reissued, acs_encoder.added,
-	// acs_encoder.removed, acs_entrance.added, acs_entrance.removed, acs_system.added,
-	// acs_system.connected, acs_system.disconnected, acs_user.created, acs_user.deleted,
-	// action_attempt.lock_door.failed, action_attempt.lock_door.succeeded,
-	// action_attempt.simulate_keypad_code_entry.failed,
-	// action_attempt.simulate_keypad_code_entry.succeeded,
-	// action_attempt.simulate_manual_lock_via_keypad.failed,
-	// action_attempt.simulate_manual_lock_via_keypad.succeeded,
-	// action_attempt.unlock_door.failed, action_attempt.unlock_door.succeeded,
-	// camera.activated, client_session.deleted, connect_webview.login_failed,
-	// connect_webview.login_succeeded, connected_account.completed_first_sync,
-	// connected_account.completed_first_sync_after_reconnection,
-	// connected_account.connected, connected_account.created, connected_account.deleted,
-	// connected_account.disconnected, connected_account.reauthorization_requested,
-	// connected_account.successful_login, device.accessory_keypad_connected,
-	// device.accessory_keypad_disconnected, device.added, device.battery_status_changed,
-	// device.connected, device.connection_became_flaky, device.connection_stabilized,
-	// device.converted_to_unmanaged, device.deleted, device.disconnected,
-	// device.doorbell_rang, device.error.subscription_required,
-	// device.error.subscription_required.resolved, device.low_battery, device.name_changed,
-	// device.removed, device.salto.privacy_mode_activated,
-	// device.salto.privacy_mode_deactivated, device.tampered,
-	// device.third_party_integration_detected,
-	// device.third_party_integration_no_longer_detected, device.unmanaged.connected,
-	// device.unmanaged.converted_to_managed, device.unmanaged.disconnected,
-	// enrollment_automation.deleted, lock.access_denied, lock.locked, lock.unlocked,
-	// noise_sensor.noise_threshold_triggered, phone.deactivated, space.created,
-	// space.deleted, space.device_membership_changed, thermostat.climate_preset_activated,
-	// thermostat.manually_adjusted, thermostat.temperature_changed,
-	// thermostat.temperature_reached_set_point, thermostat.temperature_threshold_exceeded,
-	// thermostat.temperature_threshold_no_longer_exceeded.
-	EventType string `json:"event_type,omitzero"`
-
-	EventTypes     []string `json:"event_types,omitzero"` // values like that of EventType
-	Limit          int      `json:"limit,omitzero"`       // the size of a page
-	Since          string   `json:"since,omitzero"`
-	SpaceID        string   `json:"space_id,omitzero"`
-	SpaceIDs       []string `json:"space_ids,omitzero"`
-	UnstableOffset *int     `json:"unstable_offset,omitzero"`
-	UserIdentityID string   `json:"user_identity_id,omitzero"`
+	EventType          string   `json:"event_type,omitzero"`  // one of the EventType constants
+	EventTypes         []string `json:"event_types,omitzero"` // any of the EventType constants
+	Limit              int      `json:"limit,omitzero"`       // how many events are returned at most; Seam's default is 500
+	Since              string   `json:"since,omitzero"`
+	SpaceID            string   `json:"space_id,omitzero"`
+	SpaceIDs           []string `json:"space_ids,omitzero"`
+	UnstableOffset     *int     `json:"unstable_offset,omitzero"`
+	UserIdentityID     string   `json:"user_identity_id,omitzero"`
 }
 
-// List returns the events that match params.
+// List returns the events that match params, at most Limit of them.
 //
 // List is idempotent.
 //
@@ -184,70 +133,19 @@ type Event struct {
 	ErrorCode                      string            `json:"error_code,omitzero"` // account_disconnected, device_disconnected, hub_disconnected
 	ErrorMessage                   string            `json:"error_message,omitzero"`
 	EventDescription               string            `json:"event_description,omitzero"`
-
-	// EventType is one of access_code.backup_access_code_pulled, access_code.changed,
-	// access_code.code_changed, access_code.created,
-	// access_code.delay_in_removing_from_device, access_code.delay_in_setting_on_device,
-	// access_code.deleted, access_code.deleted_external_to_seam,
-	// access_code.failed_to_remove_from_device, access_code.failed_to_set_on_device,
-	// access_code.modified_external_to_seam, access_code.mutations_requested,
-	// access_code.name_changed, access_code.removed_from_device,
-	// access_code.scheduled_on_device, access_code.set_on_device,
-	// access_code.time_frame_changed, access_code.unmanaged.converted_to_managed,
-	// access_code.unmanaged.created, access_code.unmanaged.failed_to_convert_to_managed,
-	// access_code.unmanaged.removed, access_grant.access_granted_to_all_doors,
-	// access_grant.access_granted_to_door, access_grant.access_times_changed,
-	// access_grant.access_to_door_lost,
-	// access_grant.could_not_create_requested_access_methods, access_grant.created,
-	// access_grant.deleted, access_method.card_encoding_required, access_method.created,
-	// access_method.delay_in_issuing, access_method.deleted, access_method.failed_to_issue,
-	// access_method.issued, access_method.reissued, access_method.revoked,
-	// acs_access_group.deleted, acs_credential.deleted, acs_credential.invalidated,
-	// acs_credential.issued, acs_credential.reissued, acs_encoder.added,
-	// acs_encoder.removed, acs_entrance.added, acs_entrance.removed, acs_system.added,
-	// acs_system.connected, acs_system.disconnected, acs_user.created, acs_user.deleted,
-	// action_attempt.lock_door.failed, action_attempt.lock_door.succeeded,
-	// action_attempt.simulate_keypad_code_entry.failed,
-	// action_attempt.simulate_keypad_code_entry.succeeded,
-	// action_attempt.simulate_manual_lock_via_keypad.failed,
-	// action_attempt.simulate_manual_lock_via_keypad.succeeded,
-	// action_attempt.unlock_door.failed, action_attempt.unlock_door.succeeded,
-	// camera.activated, client_session.deleted, connect_webview.login_failed,
-	// connect_webview.login_succeeded, connected_account.completed_first_sync,
-	// connected_account.completed_first_sync_after_reconnection,
-	// connected_account.connected, connected_account.created, connected_account.deleted,
-	// connected_account.disconnected, connected_account.reauthorization_requested,
-	// connected_account.successful_login, device.accessory_keypad_connected,
-	// device.accessory_keypad_disconnected, device.added, device.battery_status_changed,
-	// device.connected, device.connection_became_flaky, device.connection_stabilized,
-	// device.converted_to_unmanaged, device.deleted, device.disconnected,
-	// device.doorbell_rang, device.error.subscription_required,
-	// device.error.subscription_required.resolved, device.low_battery, device.name_changed,
-	// device.removed, device.salto.privacy_mode_activated,
-	// device.salto.privacy_mode_deactivated, device.tampered,
-	// device.third_party_integration_detected,
-	// device.third_party_integration_no_longer_detected, device.unmanaged.connected,
-	// device.unmanaged.converted_to_managed, device.unmanaged.disconnected,
-	// enrollment_automation.deleted, lock.access_denied, lock.locked, lock.unlocked,
-	// noise_sensor.noise_threshold_triggered, phone.deactivated, space.created,
-	// space.deleted, space.device_membership_changed, thermostat.climate_preset_activated,
-	// thermostat.manually_adjusted, thermostat.temperature_changed,
-	// thermostat.temperature_reached_set_point, thermostat.temperature_threshold_exceeded,
-	// thermostat.temperature_threshold_no_longer_exceeded.
-	EventType string `json:"event_type,omitzero"`
-
-	FanModeSetting            string        `json:"fan_mode_setting,omitzero"` // auto, circulate, on
-	From                      ChangedValues `json:"from,omitzero"`
-	HeatingSetPointCelsius    *float64      `json:"heating_set_point_celsius,omitzero"`
-	HeatingSetPointFahrenheit *float64      `json:"heating_set_point_fahrenheit,omitzero"`
-	HVACModeSetting           string        `json:"hvac_mode_setting,omitzero"` // cool, eco, heat, heat_cool, off
-	ImageURL                  string        `json:"image_url,omitzero"`
-	IsBackupCode              bool          `json:"is_backup_code,omitzero"`
-	IsFallbackClimatePreset   bool          `json:"is_fallback_climate_preset,omitzero"`
-	IsViaBluetooth            bool          `json:"is_via_bluetooth,omitzero"`
-	IsViaNFC                  bool          `json:"is_via_nfc,omitzero"`
-	LowerLimitCelsius         *float64      `json:"lower_limit_celsius,omitzero"`
-	LowerLimitFahrenheit      *float64      `json:"lower_limit_fahrenheit,omitzero"`
+	EventType                      string            `json:"event_type,omitzero"`       // one of the EventType constants
+	FanModeSetting                 string            `json:"fan_mode_setting,omitzero"` // auto, circulate, on
+	From                           ChangedValues     `json:"from,omitzero"`
+	HeatingSetPointCelsius         *float64          `json:"heating_set_point_celsius,omitzero"`
+	HeatingSetPointFahrenheit      *float64          `json:"heating_set_point_fahrenheit,omitzero"`
+	HVACModeSetting                string            `json:"hvac_mode_setting,omitzero"` // cool, eco, heat, heat_cool, off
+	ImageURL                       string            `json:"image_url,omitzero"`
+	IsBackupCode                   bool              `json:"is_backup_code,omitzero"`
+	IsFallbackClimatePreset        bool              `json:"is_fallback_climate_preset,omitzero"`
+	IsViaBluetooth                 bool              `json:"is_via_bluetooth,omitzero"`
+	IsViaNFC                       bool              `json:"is_via_nfc,omitzero"`
+	LowerLimitCelsius              *float64          `json:"lower_limit_celsius,omitzero"`
+	LowerLimitFahrenheit           *float64          `json:"lower_limit_fahrenheit,omitzero"`
 
 	// Method is one of automatic, card, external, keycode, manual, remote, seam, unknown.
 	Method string `json:"method,omitzero"`

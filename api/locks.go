@@ -59,7 +59,7 @@ type LockListParams struct {
 	DeviceType string `json:"device_type,omitzero"`
 
 	DeviceTypes []string `json:"device_types,omitzero"` // values like that of DeviceType
-	Limit       int      `json:"limit,omitzero"`        // the size of a page
+	Limit       int      `json:"limit,omitzero"`        // how many locks are returned at most; Seam's default is 500
 
 	// Manufacturer is one of akiles, akuvox, august, avigilon_alta, brivo, butterflymx,
 	// controlbyweb, doorking, dormakaba_oracode, four_suites, genie, igloo, igloohome,
@@ -73,8 +73,8 @@ type LockListParams struct {
 	UserIdentifierKey string `json:"user_identifier_key,omitzero"` // your application's ID of the user; empty filters nothing
 }
 
-// List returns the locks that match params, in one response. For more than a few
-// hundred, use [DevicesService.All].
+// List returns the locks that match params, at most Limit of them. [DevicesService.All]
+// has no such limit.
 //
 // List is idempotent.
 //

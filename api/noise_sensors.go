@@ -15,7 +15,7 @@ import (
 type NoiseSensorsService struct {
 	service
 
-	NoiseThresholds *NoiseThresholdsService      // noise thresholds, above which a sensor reports noise
+	NoiseThresholds *NoiseThresholdsService      // noise thresholds, the levels above which a sensor reports noise
 	Simulate        *NoiseSensorsSimulateService // simulated noise sensors in sandbox workspaces
 }
 
@@ -30,7 +30,7 @@ type NoiseSensorListParams struct {
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 	DeviceType          string         `json:"device_type,omitzero"`  // minut_sensor, noiseaware_activity_zone
 	DeviceTypes         []string       `json:"device_types,omitzero"` // values like that of DeviceType
-	Limit               int            `json:"limit,omitzero"`        // the size of a page
+	Limit               int            `json:"limit,omitzero"`        // how many sensors are returned at most; Seam's default is 500
 	Manufacturer        string         `json:"manufacturer,omitzero"` // minut, noiseaware
 	PageCursor          string         `json:"page_cursor,omitzero"`  // the page to begin with; empty is the first
 	Search              string         `json:"search,omitzero"`
@@ -38,8 +38,8 @@ type NoiseSensorListParams struct {
 	UserIdentifierKey   string         `json:"user_identifier_key,omitzero"` // your application's ID of the user; empty filters nothing
 }
 
-// List returns the noise sensors that match params, in one response. For more than a
-// few hundred, use [DevicesService.All].
+// List returns the noise sensors that match params, at most Limit of them.
+// [DevicesService.All] has no such limit.
 //
 // List is idempotent.
 //
@@ -48,8 +48,8 @@ func (s *NoiseSensorsService) List(ctx context.Context, params NoiseSensorListPa
 	return list[Device](ctx, s.call("/noise_sensors/list", params, idempotent, opts), "devices")
 }
 
-// NoiseThresholdsService provides the methods for noise thresholds, above which a
-// sensor reports noise.
+// NoiseThresholdsService provides the methods for noise thresholds, the levels above
+// which a sensor reports noise.
 //
 // See https://docs.seam.co/latest/api/noise_sensors/noise_thresholds.
 type NoiseThresholdsService struct{ service }

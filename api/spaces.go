@@ -155,8 +155,8 @@ func (p SpaceListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the spaces that match params. It requests all pages. All does so when a
-// loop needs them.
+// List returns the spaces that match params. It requests all pages. To request one at a
+// time, use All.
 //
 // List is idempotent.
 //

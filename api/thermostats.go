@@ -164,7 +164,7 @@ type ThermostatListParams struct {
 	DeviceType string `json:"device_type,omitzero"`
 
 	DeviceTypes       []string `json:"device_types,omitzero"` // values like that of DeviceType
-	Limit             int      `json:"limit,omitzero"`        // the size of a page
+	Limit             int      `json:"limit,omitzero"`        // how many are returned at most; Seam's default is 500
 	Manufacturer      string   `json:"manufacturer,omitzero"` // ecobee, honeywell_resideo, nest, sensi, smartthings, tado
 	PageCursor        string   `json:"page_cursor,omitzero"`  // the page to begin with; empty is the first
 	Search            string   `json:"search,omitzero"`
@@ -172,8 +172,8 @@ type ThermostatListParams struct {
 	UserIdentifierKey string   `json:"user_identifier_key,omitzero"` // your application's ID of the user; empty filters nothing
 }
 
-// List returns the thermostats that match params, in one response. For more than a few
-// hundred, use [DevicesService.All].
+// List returns the thermostats that match params, at most Limit of them.
+// [DevicesService.All] has no such limit.
 //
 // List is idempotent.
 //
@@ -188,7 +188,7 @@ type ThermostatOffParams struct {
 	DeviceID string `json:"device_id,omitzero" seam:"required"`
 }
 
-// Off turns the heating and cooling of a thermostat off. It waits until the action has
+// Off turns off the heating and cooling of a thermostat. It waits until the action has
 // ended, and returns an [*ActionAttemptError] if the action failed.
 //
 // Off is not idempotent. It is retried only if the server cannot have processed the
@@ -206,7 +206,7 @@ type ThermostatSetFallbackClimatePresetParams struct {
 	DeviceID         string `json:"device_id,omitzero" seam:"required"`
 }
 
-// SetFallbackClimatePreset sets the climate preset that holds while no schedule does.
+// SetFallbackClimatePreset sets the climate preset that is active while no schedule is.
 //
 // SetFallbackClimatePreset is idempotent.
 //
@@ -265,7 +265,7 @@ type ThermostatSetTemperatureThresholdParams struct {
 	UpperLimitFahrenheit Nullable[float64] `json:"upper_limit_fahrenheit,omitzero"`
 }
 
-// SetTemperatureThreshold sets the temperatures beyond which Seam reports a thermostat.
+// SetTemperatureThreshold sets the temperatures beyond which Seam sends an event.
 //
 // SetTemperatureThreshold is idempotent.
 //
@@ -312,9 +312,8 @@ type ThermostatUpdateWeeklyProgramParams struct {
 	WednesdayProgramID Nullable[string] `json:"wednesday_program_id,omitzero"`
 }
 
-// UpdateWeeklyProgram sets which daily program holds on which day of the week. It waits
-// until the action has ended, and returns an [*ActionAttemptError] if the action
-// failed.
+// UpdateWeeklyProgram sets the daily program of each day of the week. It waits until
+// the action has ended, and returns an [*ActionAttemptError] if the action failed.
 //
 // UpdateWeeklyProgram is not idempotent. It is retried only if the server cannot have
 // processed the previous attempt.
@@ -511,7 +510,7 @@ type ThermostatSimulateTemperatureReachedParams struct {
 	TemperatureFahrenheit *float64 `json:"temperature_fahrenheit,omitzero"`
 }
 
-// TemperatureReached lets a sandbox thermostat reach a temperature.
+// TemperatureReached makes a sandbox thermostat reach a temperature.
 //
 // TemperatureReached is not idempotent. It is retried only if the server cannot have
 // processed the previous attempt.
@@ -521,7 +520,7 @@ func (s *ThermostatsSimulateService) TemperatureReached(ctx context.Context, par
 	return s.call("/thermostats/simulate/temperature_reached", params, never, opts).none(ctx)
 }
 
-// ThermostatDailyProgram is a program for a day of a thermostat.
+// ThermostatDailyProgram is a thermostat's program for a day.
 type ThermostatDailyProgram struct {
 	ThermostatDailyProgramID string                         `json:"thermostat_daily_program_id,omitzero"`
 	CreatedAt                time.Time                      `json:"created_at,omitzero"`
@@ -533,14 +532,14 @@ type ThermostatDailyProgram struct {
 
 func (t *ThermostatDailyProgram) id() string { return t.ThermostatDailyProgramID }
 
-// ThermostatDailyProgramPeriod is a time of the day in which a climate preset holds.
+// ThermostatDailyProgramPeriod is a time of day from which a climate preset is active.
 type ThermostatDailyProgramPeriod struct {
 	_                incomparable
 	ClimatePresetKey string `json:"climate_preset_key,omitzero"`
 	StartsAtTime     string `json:"starts_at_time,omitzero"`
 }
 
-// ThermostatSchedule is a time in which a climate preset holds.
+// ThermostatSchedule is a period in which a climate preset is active.
 type ThermostatSchedule struct {
 	ThermostatScheduleID     string          `json:"thermostat_schedule_id,omitzero"`
 	ClimatePresetKey         string          `json:"climate_preset_key,omitzero"`

@@ -138,8 +138,8 @@ func (p UserIdentityListParams) page(cursor string) any {
 	return p
 }
 
-// List returns the user identities that match params. It requests all pages. All does
-// so when a loop needs them.
+// List returns the user identities that match params. It requests all pages. To request
+// one at a time, use All.
 //
 // List is idempotent.
 //
@@ -241,7 +241,7 @@ type UserIdentityRevokeAccessToDeviceParams struct {
 	UserIdentityID string `json:"user_identity_id,omitzero" seam:"required"`
 }
 
-// RevokeAccessToDevice takes a user identity's access to a device away.
+// RevokeAccessToDevice revokes a user identity's access to a device.
 //
 // RevokeAccessToDevice is idempotent. If a response is lost, a retry may return
 // [seam.ErrNotFound] although the first attempt succeeded.
@@ -306,7 +306,7 @@ func (p UnmanagedUserIdentityListParams) page(cursor string) any {
 }
 
 // List returns the unmanaged user identities that match params. It requests all pages.
-// All does so when a loop needs them.
+// To request one at a time, use All.
 //
 // List is idempotent.
 //
@@ -331,7 +331,8 @@ type UnmanagedUserIdentityUpdateParams struct {
 	UserIdentityKey string `json:"user_identity_key,omitzero"`
 }
 
-// Update puts an unmanaged user identity under Seam's management.
+// Update changes an unmanaged user identity. IsManaged set to new(true) puts it under
+// Seam's management.
 //
 // Update is not idempotent. It is retried only if the server cannot have processed the
 // previous attempt.
@@ -341,7 +342,7 @@ func (s *UnmanagedUserIdentitiesService) Update(ctx context.Context, params Unma
 	return s.call("/user_identities/unmanaged/update", params, never, opts).none(ctx)
 }
 
-// UnmanagedUserIdentity is a result of UnmanagedUserIdentities.
+// UnmanagedUserIdentity is a user identity that Seam did not create.
 type UnmanagedUserIdentity struct {
 	AcsUserIDs     []string          `json:"acs_user_ids,omitzero"`
 	CreatedAt      time.Time         `json:"created_at,omitzero"`

@@ -143,6 +143,17 @@ func TestNoWait(t *testing.T) {
 	assert.ErrorContains(t, err, "the bolt is stuck", "a failure that is known at once is an error")
 }
 
+// TestResponseOfAction is the response that says how the action ended.
+func TestResponseOfAction(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var response seam.Response
+		_, err := lock(status("pending"), status("error")).client(t).Locks.UnlockDoor(t.Context(), unlock, seam.WithResponse(&response))
+		require.ErrorContains(t, err, "the bolt is stuck")
+		assert.Contains(t, string(response.Body), "the bolt is stuck")
+	})
+}
+
 // TestQuietActions waits for actions whose method returns only an error. Seam documents
 // their responses with an action attempt and without one.
 func TestQuietActions(t *testing.T) {

@@ -20,7 +20,7 @@ type WebhooksService struct{ service }
 // WebhookCreateParams are the params of Create.
 type WebhookCreateParams struct {
 	URL        string   `json:"url,omitzero" seam:"required"`
-	EventTypes []string `json:"event_types,omitzero"`
+	EventTypes []string `json:"event_types,omitzero"` // any of the EventType constants
 }
 
 // Create creates a webhook. Its Secret verifies the events: give it to
@@ -81,7 +81,7 @@ func (s *WebhooksService) List(ctx context.Context, params WebhookListParams, op
 
 // WebhookUpdateParams are the params of Update.
 type WebhookUpdateParams struct {
-	EventTypes []string `json:"event_types,omitzero" seam:"required"`
+	EventTypes []string `json:"event_types,omitzero" seam:"required"` // any of the EventType constants
 	WebhookID  string   `json:"webhook_id,omitzero" seam:"required"`
 }
 
@@ -97,7 +97,7 @@ func (s *WebhooksService) Update(ctx context.Context, params WebhookUpdateParams
 // Webhook is a URL to which Seam sends events.
 type Webhook struct {
 	WebhookID  string   `json:"webhook_id,omitzero"`
-	EventTypes []string `json:"event_types,omitzero"`
+	EventTypes []string `json:"event_types,omitzero"` // any of the EventType constants
 	Secret     string   `json:"secret,omitzero" seam:"secret"`
 	URL        string   `json:"url,omitzero"`
 }

@@ -142,6 +142,9 @@ func (w *writer) comment(text string) {
 }
 
 func wrap(text string, width int) []string {
+	if strings.HasPrefix(text, "See https://") {
+		return []string{text}
+	}
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
@@ -248,7 +251,7 @@ func (w *writer) method(r *resource, f *method) {
 		doc += " It waits until the action has ended, and returns an [*ActionAttemptError] if the action failed."
 	}
 	if f.paged {
-		doc += " It requests all pages. All does so when a loop needs them."
+		doc += " It requests all pages. To request one at a time, use All."
 	}
 	switch f.class {
 	case "never":

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +42,44 @@ func TestFilesAreGenerated(t *testing.T) {
 		}
 	}
 	assert.Empty(t, files, "run make api")
+}
+
+// TestSize keeps the package small enough to find something in its documentation.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("../../*.go")
+	require.NoError(t, err)
+	lines, names := 0, 0
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		if isGenerated(string(text)) {
+			lines += strings.Count(string(text), "\n")
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, text, 0)
+		require.NoError(t, err)
+		ast.FileExports(file)
+		for _, declaration := range file.Decls {
+			switch declaration := declaration.(type) {
+			case *ast.FuncDecl:
+				if declaration.Recv == nil {
+					names++
+				}
+			case *ast.GenDecl:
+				for _, spec := range declaration.Specs {
+					if _, isImport := spec.(*ast.ImportSpec); !isImport {
+						names++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d generated lines, %d exported names", lines, names)
+	assert.LessOrEqual(t, lines, 8000)
+	assert.LessOrEqual(t, names, 450)
 }
 
 // TestOverlayIsComplete changes the schema or the overlay, each time so that a person has to
@@ -84,6 +125,9 @@ func TestOverlayIsComplete(t *testing.T) {
 			s.Operations["/devices/get"].Response.Properties["device"] = object(map[string]*node{"device_id": text})
 			return overlay
 		}, "/devices/get: the result is no component"},
+		{"a result without a line", func(_ *schema, overlay string) string {
+			return strings.Replace(overlay, "type Batch | holds", "# type Batch | holds", 1)
+		}, "result Batch has no line in the overlay"},
 		{"a field that looks like a secret", func(s *schema, overlay string) string {
 			s.Schemas["device"].Properties["master_pin"] = text
 			return overlay

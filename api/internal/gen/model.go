@@ -187,7 +187,11 @@ func (m *model) addOperation(path string, op *operation) {
 			item = n.Items
 		}
 		if name := l.value("result"); name != "" {
-			m.define(name, item, &structType{file: file(path), sentence: "is a result of " + r.service + "."})
+			_, sentence := m.overlay.typeName(name)
+			if sentence == "" {
+				m.errorf("%s: result %s has no line in the overlay: type %s | is ...", path, name, name)
+			}
+			m.define(name, item, &structType{file: file(path), sentence: sentence})
 			f.result = &goType{kind: "named", name: name}
 		} else if item.ref() == "" {
 			m.errorf("%s: the result is no component; name it with result=", path)

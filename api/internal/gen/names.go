@@ -16,7 +16,8 @@ func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m))
 
 var initialisms = map[string]string{
 	"id": "ID", "ids": "IDs", "url": "URL", "uri": "URI", "api": "API", "sdk": "SDK", "hvac": "HVAC", "os": "OS",
-	"ble": "BLE", "hce": "HCE", "nfc": "NFC", "ip": "IP", "sku": "SKU", "nrs": "NRS", "rf": "RF", "uuid": "UUID",
+	"ble": "BLE", "hce": "HCE", "hid": "HID", "iana": "IANA", "ip": "IP", "ks": "KS", "mac": "MAC", "nfc": "NFC", "nrs": "NRS",
+	"pin": "PIN", "rf": "RF", "sku": "SKU", "uuid": "UUID",
 }
 
 // camel returns the Go name for a name such as device_id.

@@ -103,6 +103,7 @@ func (w *writer) values(t *structType, f *structField) (text, sentence string) {
 	leaf := f.typ.leaf()
 	list := strings.Join(f.enum, ", ")
 	one := t.fields[singular(f.json)]
+	constants, other := w.model.constants(f), w.model.sameValues(t, f)
 	switch {
 	case leaf.kind == "mixed" && f.typ.kind == "map":
 		return "each " + leaf.name, f.name + " has values that are each " + leaf.name + "."
@@ -110,8 +111,16 @@ func (w *writer) values(t *structType, f *structField) (text, sentence string) {
 		return leaf.name, f.name + " is " + leaf.name + "."
 	case len(f.enum) < 2 || len(f.enum) > 130:
 		return "", ""
+	case constants != "" && f.typ.kind == "array":
+		return "any of the " + constants + " constants", ""
+	case constants != "":
+		return "one of the " + constants + " constants", ""
 	case f.typ.kind == "array" && one != f && one != nil && slices.Equal(one.enum, f.enum):
 		return "values like that of " + one.name, ""
+	case len(list) > maxText && other != "" && f.typ.kind == "array":
+		return "values of " + other, ""
+	case len(list) > maxText && other != "":
+		return "a value of " + other, ""
 	case f.typ.kind == "array":
 		return "any of " + list, f.name + " has any of " + list + "."
 	}

@@ -243,6 +243,38 @@ func (m *model) hasOwnSecrets(t *structType) bool {
 	return false
 }
 
+// constants returns the prefix of the constants for the values of a field, or the empty
+// string.
+func (m *model) constants(f *structField) string {
+	for _, l := range m.overlay.consts {
+		struc, json, _ := cutLast(l.name, ".")
+		if t := m.types[struc]; len(l.words) == 1 && t != nil && t.fields[json] != nil && slices.Equal(t.fields[json].enum, f.enum) {
+			return l.words[0]
+		}
+	}
+	return ""
+}
+
+// sameValues returns the first field of another struct that has the values of f, such as
+// Device.DeviceType, or the empty string if f itself is the first. Results come before params.
+func (m *model) sameValues(t *structType, f *structField) string {
+	names := slices.SortedFunc(maps.Keys(m.types), func(a, b string) int {
+		request := func(name string) int { return strings.Count(name, "Params") }
+		return cmp.Or(cmp.Compare(request(a), request(b)), cmp.Compare(a, b))
+	})
+	for _, name := range names {
+		if name == t.name {
+			return ""
+		}
+		for _, other := range m.types[name].sorted() {
+			if singular(other.json) == singular(f.json) && slices.Equal(other.enum, f.enum) {
+				return name + "." + other.name
+			}
+		}
+	}
+	return ""
+}
+
 // sorted returns the fields: the ID first, then what a request requires, the others by name.
 func (t *structType) sorted() []*structField {
 	id := snake(t.name) + "_id"
