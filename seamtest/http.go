@@ -75,7 +75,9 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.Message }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers a request. It makes the server an [http.Handler], for programs that put
+// it behind another one or call it without a network. Such a program must call Close too.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.servePage(w, r) {
 		return
 	}

@@ -98,7 +98,8 @@ type Server struct {
 	mu         sync.Mutex
 	workspaces []Workspace
 	sessions   []*session
-	created    int // number of sessions created so far
+	ofUsers    map[string][]*session // by user identifier key; has deleted sessions too
+	created    int                   // number of sessions created so far
 	webviews   []*connectWebview
 	devices    []*device
 	attempts   []*actionAttempt
@@ -128,14 +129,14 @@ func Start() (*Server, error) { return Listen("") }
 
 // Listen is like [Start], but listens at addr, such as 127.0.0.1:9000.
 func Listen(addr string) (*Server, error) {
-	s := &Server{handlers: map[string]func(Request) (int, any){}}
+	s := &Server{ofUsers: map[string][]*session{}, handlers: map[string]func(Request) (int, any){}}
 	s.Workspace = s.NewWorkspace()
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.delivered = sync.NewCond(&s.mu)
 	var err error
 	s.http, err = loopback.Start(&http.Server{
 		Addr:    addr,
-		Handler: http.HandlerFunc(s.serve),
+		Handler: s,
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)
 		},

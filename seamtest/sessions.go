@@ -36,13 +36,6 @@ func (s *session) hasKey(key string) bool {
 	return key != "" && s.UserIdentifierKey != nil && *s.UserIdentifierKey == key
 }
 
-// setKey sets the user identifier key, unless key is empty.
-func (s *session) setKey(key string) {
-	if key != "" {
-		s.UserIdentifierKey = &key
-	}
-}
-
 func (s *session) expire(at time.Time) { s.expires, s.ExpiresAt = at, timestamp(at) }
 
 // identify sets the user identity, also under its deprecated name.
@@ -141,7 +134,7 @@ func (s *Server) byClientSessionToken(token string) (caller, error) {
 		case session.Token != token:
 		case session.revoked:
 			return unauthorized("client_session_revoked", "Unauthorized (client session revoked)")
-		case !session.expires.After(s.now()):
+		case !s.isLive(session):
 			return unauthorized("client_session_expired", "Unauthorized (client session expired)")
 		default:
 			return caller{by: clientSessionToken, workspaceID: session.WorkspaceID, session: session}, nil
@@ -149,6 +142,9 @@ func (s *Server) byClientSessionToken(token string) (caller, error) {
 	}
 	return unauthorized("client_session_not_found", "Unauthorized (client session not found)")
 }
+
+// isLive reports whether a session has not expired.
+func (s *Server) isLive(session *session) bool { return session.expires.After(s.now()) }
 
 func (s *Server) now() time.Time { return time.Now().Add(s.ahead) }
 
@@ -163,22 +159,40 @@ func (s *Server) find(who caller, match func(*session) bool) []*session {
 	return found
 }
 
-// findOne returns the newest session that matches.
-func (s *Server) findOne(who caller, match func(*session) bool) (*session, error) {
-	found := s.find(who, match)
-	if len(found) == 0 {
-		return nil, errNotFound
+// newest returns the newest session that find would return, or nil. If key is not empty, the
+// session must have that user identifier key.
+func (s *Server) newest(who caller, key string, match func(*session) bool) *session {
+	sessions := s.sessions
+	if key != "" {
+		sessions = s.ofUsers[key]
 	}
-	return found[len(found)-1], nil
+	for _, session := range slices.Backward(sessions) {
+		if session.WorkspaceID == who.workspaceID && !session.revoked && (key == "" || session.hasKey(key)) && match(session) {
+			return session
+		}
+	}
+	return nil
 }
 
-// live returns the newest session that matches and has not expired, or nil.
-func (s *Server) live(who caller, match func(*session) bool) *session {
-	found := s.find(who, func(session *session) bool { return session.expires.After(s.now()) && match(session) })
-	if len(found) == 0 {
-		return nil
+// named returns the session with the ID in the params, or without one, the newest of the user.
+func (s *Server) named(c call) (*session, error) {
+	id, key := c.params.text("client_session_id"), c.params.text("user_identifier_key")
+	if id != "" {
+		key = ""
 	}
-	return found[len(found)-1]
+	found := s.newest(c.caller, key, func(session *session) bool { return id == "" || session.ClientSessionID == id })
+	if found == nil || id == "" && key == "" {
+		return nil, errNotFound
+	}
+	return found, nil
+}
+
+// associate gives the session a user identifier key, unless key is empty.
+func (s *Server) associate(session *session, key string) {
+	if key != "" && !session.hasKey(key) {
+		session.UserIdentifierKey = &key
+		s.ofUsers[key] = append(s.ofUsers[key], session)
+	}
 }
 
 // mayCreate returns an error if the caller has a publishable key that is not allowed
@@ -206,7 +220,10 @@ func (s *Server) create(c call) (any, error) {
 		return nil, err
 	}
 	key := c.params.text("user_identifier_key")
-	existing := s.live(c.caller, func(session *session) bool { return session.hasKey(key) })
+	var existing *session
+	if key != "" {
+		existing = s.newest(c.caller, key, s.isLive)
+	}
 	switch {
 	case existing == nil:
 		return s.response(s.add(c)), nil
@@ -223,13 +240,11 @@ func (s *Server) getOrCreate(c call) (any, error) {
 	if err := c.mayCreate(); err != nil {
 		return nil, err
 	}
-	existing := s.live(c.caller, func(session *session) bool {
-		if key := c.params.text("user_identifier_key"); key != "" {
-			return session.hasKey(key)
-		}
-		return session.UserIdentifierKey == nil && session.UserIdentityID == c.params.identity() &&
+	key := c.params.text("user_identifier_key")
+	existing := s.newest(c.caller, key, func(session *session) bool {
+		return s.isLive(session) && (key != "" || session.UserIdentifierKey == nil && session.UserIdentityID == c.params.identity() &&
 			sameSet(session.ConnectWebviewIDs, c.params.list("connect_webview_ids")) &&
-			sameSet(session.ConnectedAccountIDs, c.params.list("connected_account_ids"))
+			sameSet(session.ConnectedAccountIDs, c.params.list("connected_account_ids")))
 	})
 	if existing == nil {
 		existing = s.add(c)
@@ -255,7 +270,7 @@ func (s *Server) add(c call) *session {
 		WorkspaceID:         c.workspaceID,
 	}
 	added.expire(cmp.Or(c.params.time("expires_at"), s.now().AddDate(1, 0, 0)))
-	added.setKey(c.params.text("user_identifier_key"))
+	s.associate(added, c.params.text("user_identifier_key"))
 	added.identify(c.params.identity())
 	s.sessions = append(s.sessions, added)
 	return added
@@ -271,8 +286,7 @@ func (s *Server) get(c call) (any, error) {
 		}
 		return s.response(c.session), nil // other params are ignored
 	}
-	id, key := c.params.text("client_session_id"), c.params.text("user_identifier_key")
-	found, err := s.findOne(c.caller, func(session *session) bool { return session.ClientSessionID == id || session.hasKey(key) })
+	found, err := s.named(c)
 	if err != nil {
 		return nil, err
 	}
@@ -282,14 +296,11 @@ func (s *Server) get(c call) (any, error) {
 // grantAccess adds access to the session with the ID in the params, and associates it with
 // the user in the params. Without an ID, it adds access to the session of the user.
 func (s *Server) grantAccess(c call) (any, error) {
-	id, key := c.params.text("client_session_id"), c.params.text("user_identifier_key")
-	found, err := s.findOne(c.caller, func(session *session) bool {
-		return session.ClientSessionID == id || id == "" && session.hasKey(key)
-	})
+	found, err := s.named(c)
 	if err != nil {
 		return nil, err
 	}
-	found.setKey(key)
+	s.associate(found, c.params.text("user_identifier_key"))
 	found.ConnectWebviewIDs = union(found.ConnectWebviewIDs, c.params.list("connect_webview_ids"))
 	found.ConnectedAccountIDs = union(found.ConnectedAccountIDs, c.params.list("connected_account_ids"))
 	found.identify(c.params.identity())
@@ -329,6 +340,7 @@ func (s *Server) delete(c call) (any, error) {
 		return nil, err
 	}
 	s.send(s.workspace(c.workspaceID), "client_session.deleted", map[string]any{"client_session_id": s.sessions[i].ClientSessionID})
+	s.sessions[i].revoked = true // ofUsers still has it
 	s.sessions = slices.Delete(s.sessions, i, i+1)
 	return map[string]any{"ok": true}, nil
 }

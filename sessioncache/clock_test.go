@@ -2,6 +2,7 @@ package sessioncache_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,21 +23,27 @@ import (
 
 // scripted returns a client of a Seam whose get_or_create returns a new session each time, without
 // created_at.
-func scripted(t *testing.T, expiresAt string) (client *seam.Client, requests map[string]int) {
-	t.Helper()
+func scripted(tb testing.TB, expiresAt string) (client *seam.Client, requests map[string]int) {
+	tb.Helper()
 	requests = map[string]int{}
 	client, err := seam.NewClient(seam.WithAPIKey("seam_key"), seam.WithHTTPClient(&http.Client{
 		Transport: transport(func(req *http.Request) (*http.Response, error) {
 			requests[path.Base(req.URL.Path)]++
+			var params struct {
+				User string `json:"user_identifier_key"`
+			}
+			if err := json.NewDecoder(req.Body).Decode(&params); err != nil {
+				return nil, err
+			}
 			body := `{"ok": true}`
 			if path.Base(req.URL.Path) == "get_or_create" {
 				body = fmt.Sprintf(`{"client_session": {"client_session_id": "%d", "token": "seam_cst1_token", "user_identifier_key": %q%s}}`,
-					requests["get_or_create"], user, expiresAt)
+					requests["get_or_create"], params.User, expiresAt)
 			}
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 		}),
 	}))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return client, requests
 }
 

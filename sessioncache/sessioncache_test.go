@@ -317,9 +317,11 @@ func TestCallersOwnTheirSession(t *testing.T) {
 func TestAppendToOneList(t *testing.T) {
 	t.Parallel()
 	srv := &cachetest.Seam{}
+	srv.Add(user, 0, time.Hour)
 	cache := newCache(t, srv.Client(t), sessioncache.Config{})
 	session := srv.Get(t, cache)
 	want := slices.Clone(session.ConnectedAccountIDs)
+	require.NotEmpty(t, want)
 	session.ConnectWebviewIDs = append(session.ConnectWebviewIDs, "x", "y", "z")
 	assert.Equal(t, want, session.ConnectedAccountIDs)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
 	"github.com/seam-go/seam/sessioncache"
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
@@ -232,28 +233,30 @@ func (s *sharedStore) DeleteSession(context.Context, sessioncache.Key) error {
 	return errors.New("unused")
 }
 
-// TestWorkspaces has caches of two workspaces and a new API key share a store.
+// TestWorkspaces has caches of two workspaces and another credential of one share a store.
 func TestWorkspaces(t *testing.T) {
 	t.Parallel()
 	for _, namespace := range []string{"", "workspace"} {
 		t.Run(namespace, func(t *testing.T) {
 			t.Parallel()
 			store := &sharedStore{entries: map[sessioncache.Key]*sessioncache.Entry{}}
-			a, b := &cachetest.Seam{}, &cachetest.Seam{Workspace: "another"}
-			namespaces := map[*cachetest.Seam]string{a: namespace, b: namespace + namespace}
-			open := func(srv *cachetest.Seam, key string) *sessioncache.Cache {
-				return newCache(t, srv.Client(t, seam.WithAPIKey(key)), sessioncache.Config{Store: store, Namespace: namespaces[srv]})
+			srv := seamtest.NewServer(t)
+			a, b := srv.Workspace, srv.NewWorkspace()
+			namespaces := map[string]string{a.WorkspaceID: namespace, b.WorkspaceID: namespace + namespace}
+			get := func(workspace seamtest.Workspace, requests int, opts ...seam.Option) {
+				t.Helper()
+				cache := newCache(t, workspace.Client(t, opts...), sessioncache.Config{Store: store, Namespace: namespaces[workspace.WorkspaceID]})
+				session, err := cache.Session(t.Context(), user)
+				require.NoError(t, err)
+				assert.Equal(t, workspace.WorkspaceID, session.WorkspaceID)
+				assert.Len(t, srv.Requests(), requests)
 			}
-			a.Get(t, open(a, "seam_key_of_a"))
-			a.Get(t, open(a, "seam_key_of_a"))
-			assert.Equal(t, 1, a.Requests(""), "after a restart")
-			b.Get(t, open(b, "seam_key_of_b"))
-			assert.Equal(t, 1, b.Requests(""))
-			b.Get(t, open(b, "seam_key_of_b"))
-			assert.Equal(t, 1, b.Requests(""))
-			if namespace != "" {
-				a.Get(t, open(a, "seam_new_key_of_a"))
-				assert.Equal(t, 1, a.Requests(""), "the namespace says whose it is")
+			get(a, 1)
+			get(a, 1) // after a restart
+			get(b, 2)
+			get(b, 2)
+			if namespace != "" { // it says whose the sessions are
+				get(a, 2, seam.WithPersonalAccessToken(a.PersonalAccessToken, a.WorkspaceID))
 			}
 		})
 	}

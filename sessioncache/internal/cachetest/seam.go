@@ -1,15 +1,15 @@
-// Package cachetest provides a fake Seam API and tests for package sessioncache and its stores.
+// Package cachetest provides tests for package sessioncache and its stores, and the Seam that they
+// run on.
 package cachetest
 
 import (
 	"bytes"
-	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"slices"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,52 +17,65 @@ import (
 	"time"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/seamtest"
 )
 
-// Seam is a fake Seam API without a network, so that it works in a synctest bubble. It is the
-// [http.RoundTripper] of its clients.
+// Seam is a [seamtest.Server] for tests of a cache. It is the [http.RoundTripper] of its clients and
+// adds what these tests need: hooks before and after each request, requests that hang or have no
+// connection, counts of them, and sessions that get no longer life. The zero Seam is usable.
 type Seam struct {
 	// Before and After, if not nil, are called before a request is processed and before its
 	// response is returned. If one fails, the request fails with its error.
 	Before, After func(path string) error
 	// If Hang is set, requests wait after Before until their context ends.
 	Hang atomic.Bool
-	// If Forgetful is set, sessions are not stored.
-	Forgetful bool
-	// Workspace is the workspace of the sessions. The default is "workspace".
-	Workspace string
 	// If Extend is set, get_or_create updates the expiry of an existing session.
 	Extend bool
 
+	start  sync.Once
+	server *seamtest.Server
+	admin  *seam.Client // its requests have no hooks and are not counted
+
+	fetching sync.Mutex // one get_or_create at a time
 	mu       sync.Mutex
-	sessions []session
-	made     int
 	requests map[string]int
 	ahead    time.Duration
 	maxLife  time.Duration
 	broken   bool
-	gone     map[string]bool
-}
-
-type session struct {
-	seam.ClientSession
-	revoked bool
 }
 
 // ErrBroken is the error of all requests after Break(true).
 var ErrBroken = errors.New("cachetest: connection refused")
 
+// up starts the server.
+func (s *Seam) up() *seamtest.Server {
+	s.start.Do(func() {
+		var err error
+		s.server, err = seamtest.Start()
+		must(err)
+		s.admin, err = seam.NewClient(seam.WithAPIKey(s.server.APIKey), seam.WithHTTPClient(&http.Client{Transport: roundTripper(s.respond)}))
+		must(err)
+	})
+	return s.server
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
 // Client returns a client of s without retries. It authenticates with an API key unless opts
-// contain another credential.
+// contain another credential. The end of the test stops s.
 func (s *Seam) Client(tb testing.TB, opts ...seam.Option) *seam.Client {
 	tb.Helper()
-	client, err := seam.NewClient(append([]seam.Option{
-		seam.WithAPIKey("seam_test_key"), seam.WithMaxRetries(0), seam.WithHTTPClient(&http.Client{Transport: s}),
-	}, opts...)...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return client
+	srv := s.up()
+	tb.Cleanup(srv.Close)
+	return srv.Client(tb, append([]seam.Option{seam.WithMaxRetries(0), seam.WithHTTPClient(&http.Client{Transport: s})}, opts...)...)
 }
 
 // Set sets how far the clock is ahead of the local clock, and the maximum lifetime of new sessions.
@@ -70,6 +83,7 @@ func (s *Seam) Client(tb testing.TB, opts ...seam.Option) *seam.Client {
 func (s *Seam) Set(ahead, maxLife time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.up().Advance(ahead - s.ahead)
 	s.ahead, s.maxLife = ahead, maxLife
 }
 
@@ -97,117 +111,67 @@ func (s *Seam) Requests(path string) int {
 
 // Valid reports whether a token is valid.
 func (s *Seam) Valid(token string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.sessions, func(session session) bool { return session.Token == token })
-	return i >= 0 && s.alive(s.sessions[i])
+	s.up()
+	_, err := s.admin.ClientSessions.Get(context.Background(), seam.ClientSessionGetParams{}, seam.WithClientSessionToken(token))
+	return err == nil
 }
 
-// Revoke revokes a session without a request.
+// Revoke revokes a session without a request of the cache.
 func (s *Seam) Revoke(clientSessionID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.revoke(clientSessionID)
-}
-
-// Delete deletes a session without a request.
-func (s *Seam) Delete(clientSessionID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sessions = slices.DeleteFunc(s.sessions, func(session session) bool { return session.ClientSessionID == clientSessionID })
+	s.up()
+	must(s.admin.ClientSessions.Revoke(context.Background(), clientSessionID))
 }
 
 // Add adds a session that was created age ago and expires after life.
 func (s *Seam) Add(userIdentifierKey string, age, life time.Duration) seam.ClientSession {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.add(userIdentifierKey, s.now().Add(-age), s.now().Add(life))
+	s.up().Advance(-age)
+	defer s.server.Advance(age)
+	added, err := s.admin.ClientSessions.Create(context.Background(), seam.ClientSessionCreateParams{
+		UserIdentifierKey: userIdentifierKey, ConnectedAccountIDs: []string{"account_1", "account_2"}, ExpiresAt: s.now().Add(life),
+	})
+	must(err)
+	return *added
 }
 
 // Alive returns the IDs of the sessions of a user that are neither expired nor revoked.
 func (s *Seam) Alive(userIdentifierKey string) (ids []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, session := range s.sessions {
-		if session.UserIdentifierKey == userIdentifierKey && s.alive(session) {
+	s.up()
+	all, err := s.admin.ClientSessions.List(context.Background(), seam.ClientSessionListParams{UserIdentifierKey: userIdentifierKey})
+	must(err)
+	for _, session := range all {
+		if s.now().Before(session.ExpiresAt) {
 			ids = append(ids, session.ClientSessionID)
 		}
 	}
 	return ids
 }
 
-func (s *Seam) now() time.Time { return time.Now().Add(s.ahead).UTC() }
-
-func (s *Seam) alive(session session) bool {
-	return !session.revoked && s.now().Before(session.ExpiresAt)
+// Disconnect deletes an account, so that no session can get access to it.
+func (s *Seam) Disconnect(accountID string) {
+	s.up().Fail(seamtest.Fault{
+		Path: "/client_sessions/grant_access", Status: http.StatusBadRequest,
+		Match: func(r seamtest.Request) bool { return bytes.Contains(r.Body, []byte(accountID)) },
+		Body:  `{"error": {"type": "connected_account_not_found", "message": "not found"}, "ok": false}`,
+	})
 }
 
-func (s *Seam) add(userIdentifierKey string, createdAt, expiresAt time.Time) seam.ClientSession {
-	s.made++
-	added := seam.ClientSession{
-		ClientSessionID:     fmt.Sprintf("session_%d", s.made),
-		ConnectedAccountIDs: []string{"account_1", "account_2"},
-		CreatedAt:           createdAt.Truncate(time.Millisecond),
-		ExpiresAt:           expiresAt.Truncate(time.Millisecond),
-		Token:               fmt.Sprintf("seam_cst%d_token", s.made),
-		UserIdentifierKey:   userIdentifierKey,
-		WorkspaceID:         cmp.Or(s.Workspace, "workspace"),
-	}
-	if !s.Forgetful {
-		s.sessions = append(s.sessions, session{ClientSession: added})
-	}
-	return added
-}
-
-func (s *Seam) revoke(clientSessionID string) (found bool) {
-	for i := range s.sessions {
-		if s.sessions[i].ClientSessionID == clientSessionID {
-			s.sessions[i].revoked, found = true, true
-		}
-	}
-	return found
-}
-
-// params are the params of all requests.
-type params struct {
-	ClientSessionID     string    `json:"client_session_id"`
-	UserIdentifierKey   string    `json:"user_identifier_key"`
-	ConnectWebviewIDs   []string  `json:"connect_webview_ids"`
-	ConnectedAccountIDs []string  `json:"connected_account_ids"`
-	UserIdentityID      string    `json:"user_identity_id"`
-	ExpiresAt           time.Time `json:"expires_at"`
-}
-
-// grant adds the access of p to s.
-func (p params) grant(s *seam.ClientSession) {
-	s.ConnectWebviewIDs = union(s.ConnectWebviewIDs, p.ConnectWebviewIDs)
-	s.ConnectedAccountIDs = union(s.ConnectedAccountIDs, p.ConnectedAccountIDs)
-	s.UserIdentityID = cmp.Or(p.UserIdentityID, s.UserIdentityID)
-}
-
-func union(a, b []string) []string {
-	all := slices.Clone(a)
-	for _, id := range b {
-		if !slices.Contains(all, id) {
-			all = append(all, id)
-		}
-	}
-	return all
+func (s *Seam) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.ahead).UTC()
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 	path := strings.TrimPrefix(req.URL.Path, "/client_sessions/")
-	var params params
-	err := json.NewDecoder(req.Body).Decode(&params)
-	err = errors.Join(err, req.Body.Close())
 	s.mu.Lock()
 	if s.requests == nil {
 		s.requests = map[string]int{}
 	}
 	s.requests[path]++
+	var err error
 	if s.broken {
-		err = errors.Join(err, ErrBroken)
+		err = ErrBroken
 	}
 	s.mu.Unlock()
 	if err == nil && s.Before != nil {
@@ -220,87 +184,54 @@ func (s *Seam) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = req.Context().Err()
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, req.Body.Close())
 	}
-
-	status, response := s.respond(path, params)
-	body, err := json.Marshal(response)
+	respond := s.respond
+	if path == "get_or_create" {
+		respond = s.getOrCreate
+	}
+	resp, err := respond(req)
 	if err == nil && s.After != nil {
 		err = s.After(path)
 	}
 	if err != nil {
-		return nil, err
+		return nil, err // the body is in memory
 	}
+	return resp, nil
+}
+
+// getOrCreate responds to a get_or_create whose session gets no longer life than s allows.
+func (s *Seam) getOrCreate(req *http.Request) (*http.Response, error) {
+	s.fetching.Lock()
+	defer s.fetching.Unlock()
+	var params map[string]any
+	must(errors.Join(json.NewDecoder(req.Body).Decode(&params), req.Body.Close()))
+	asked, _ := params["expires_at"].(string)
+	expiresAt, _ := time.Parse(time.RFC3339Nano, asked)
+	user, _ := params["user_identifier_key"].(string)
 	s.mu.Lock()
-	date := s.now()
+	maxLife := s.maxLife
 	s.mu.Unlock()
-	return &http.Response{
-		StatusCode: status,
-		Header:     http.Header{"Content-Type": {"application/json"}, "Date": {date.Format(http.TimeFormat)}},
-		Body:       io.NopCloser(bytes.NewReader(body)),
-		Request:    req,
-	}, nil
+	newest, err := s.admin.ClientSessions.Get(req.Context(), seam.ClientSessionGetParams{UserIdentifierKey: user})
+	exists := err == nil && s.now().Before(newest.ExpiresAt)
+	if latest := s.now().Add(maxLife); maxLife > 0 && (expiresAt.IsZero() && !exists || expiresAt.After(latest)) {
+		params["expires_at"] = latest
+	}
+	if exists && !s.Extend {
+		delete(params, "expires_at")
+	}
+	body, err := json.Marshal(params)
+	must(err)
+	req = req.Clone(req.Context())
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	return s.respond(req)
 }
 
-func (s *Seam) respond(path string, params params) (int, any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	expiresAt := params.ExpiresAt
-	if latest := s.now().Add(s.maxLife); s.maxLife > 0 && (expiresAt.IsZero() || expiresAt.After(latest)) {
-		expiresAt = latest
-	}
-	isLive := func(session session) bool {
-		return s.alive(session) && (session.ClientSessionID == params.ClientSessionID || session.UserIdentifierKey == params.UserIdentifierKey)
-	}
-	i := slices.IndexFunc(s.sessions, isLive)
-	switch path {
-	case "get_or_create":
-		if i >= 0 {
-			if s.Extend && !params.ExpiresAt.IsZero() {
-				s.sessions[i].ExpiresAt = expiresAt.Truncate(time.Millisecond)
-			}
-			return http.StatusOK, map[string]any{"client_session": s.sessions[i].ClientSession}
-		}
-		if expiresAt.IsZero() {
-			expiresAt = s.now().AddDate(1, 0, 0)
-		}
-		added := s.add(params.UserIdentifierKey, s.now(), expiresAt)
-		params.grant(&added)
-		if !s.Forgetful {
-			s.sessions[len(s.sessions)-1].ClientSession = added
-		}
-		return http.StatusOK, map[string]any{"client_session": added}
-	case "get":
-		if i >= 0 {
-			return http.StatusOK, map[string]any{"client_session": s.sessions[i].ClientSession}
-		}
-	case "grant_access":
-		if slices.ContainsFunc(params.ConnectedAccountIDs, func(id string) bool { return s.gone[id] }) {
-			return http.StatusBadRequest, map[string]any{"error": map[string]any{"type": "connected_account_not_found", "message": "not found"}}
-		}
-		if i >= 0 {
-			params.grant(&s.sessions[i].ClientSession)
-			return http.StatusOK, map[string]any{"ok": true}
-		}
-	case "list":
-		list := []seam.ClientSession{}
-		for _, session := range s.sessions {
-			if session.UserIdentifierKey == params.UserIdentifierKey && s.alive(session) {
-				list = append(list, session.ClientSession)
-			}
-		}
-		return http.StatusOK, map[string]any{"client_sessions": list}
-	case "revoke", "delete":
-		if s.revoke(params.ClientSessionID) {
-			return http.StatusOK, map[string]any{"ok": true}
-		}
-	}
-	return http.StatusNotFound, map[string]any{"error": map[string]any{"type": "client_session_not_found", "message": "not found"}}
-}
-
-// Disconnect deletes an account, so that no session can get access to it.
-func (s *Seam) Disconnect(accountID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.gone = map[string]bool{accountID: true}
+// respond calls the server in this goroutine: there is no network that takes time.
+func (s *Seam) respond(req *http.Request) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	s.server.ServeHTTP(recorder, req)
+	resp := recorder.Result()
+	resp.Request = req
+	return resp, req.Body.Close()
 }
