@@ -13,7 +13,7 @@ import (
 	"github.com/seam-go/seam/internal/redact"
 )
 
-// AccessCodesService provides the methods for access codes, the PIN codes of locks.
+// AccessCodesService provides the methods for access codes, the PINs of locks.
 //
 // See https://docs.seam.co/latest/api/access_codes.
 type AccessCodesService struct {

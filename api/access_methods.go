@@ -192,7 +192,7 @@ func (s *UnmanagedAccessMethodsService) List(ctx context.Context, params Unmanag
 	return list[UnmanagedAccessMethod](ctx, s.call("/access_methods/unmanaged/list", params, idempotent, opts), "access_methods")
 }
 
-// AccessMethod is a way to use an Access Grant: a PIN code, a card or a mobile key.
+// AccessMethod is a way to use an Access Grant: a PIN, a card or a mobile key.
 type AccessMethod struct {
 	AccessMethodID         string            `json:"access_method_id,omitzero"`
 	ClientSessionToken     string            `json:"client_session_token,omitzero" seam:"secret"`

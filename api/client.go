@@ -13,7 +13,7 @@ import (
 type Client struct {
 	*seam.Client
 
-	AccessCodes       *AccessCodesService       // access codes, the PIN codes of locks
+	AccessCodes       *AccessCodesService       // access codes, the PINs of locks
 	AccessGrants      *AccessGrantsService      // Access Grants, which give a person access to spaces, doors and devices
 	AccessMethods     *AccessMethodsService     // access methods, the codes, cards and keys of Access Grants
 	Acs               *AcsService               // access control systems (ACS)

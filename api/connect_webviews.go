@@ -36,7 +36,7 @@ type ConnectWebviewCreateParams struct {
 	AcceptedProviders []string `json:"accepted_providers,omitzero"`
 
 	AutomaticallyManageNewDevices *bool          `json:"automatically_manage_new_devices,omitzero"`
-	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
+	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // each a boolean, a string or nil
 	CustomRedirectFailureURL      string         `json:"custom_redirect_failure_url,omitzero"`
 	CustomRedirectURL             string         `json:"custom_redirect_url,omitzero"`
 	CustomerKey                   string         `json:"customer_key,omitzero"` // your application's ID of the customer

@@ -109,7 +109,7 @@ type ConnectedAccountUpdateParams struct {
 	ConnectedAccountID            string         `json:"connected_account_id,omitzero" seam:"required"`
 	AcceptedCapabilities          []string       `json:"accepted_capabilities,omitzero"` // any of access_control, camera, lock, noise_sensor, thermostat
 	AutomaticallyManageNewDevices *bool          `json:"automatically_manage_new_devices,omitzero"`
-	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
+	CustomMetadata                map[string]any `json:"custom_metadata,omitzero"` // each a boolean, a string or nil
 	CustomerKey                   string         `json:"customer_key,omitzero"`    // your application's ID of the customer
 	DisplayName                   string         `json:"display_name,omitzero"`
 }

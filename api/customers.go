@@ -73,14 +73,14 @@ func (c CustomerData) LogValue() slog.Value {
 	return slog.AnyValue(fields(c))
 }
 
-// CustomerStay is a stay: an access grant, a booking or a reservation. Set the key for
-// the list that it is in.
+// CustomerStay is a stay: an access grant, a booking or a reservation. Set the key that
+// is named after its list, such as BookingKey in Bookings.
 type CustomerStay struct {
 	AccessGrantKey  string         `json:"access_grant_key,omitzero"`
 	BookingKey      string         `json:"booking_key,omitzero"`
 	BuildingKeys    []string       `json:"building_keys,omitzero"`
 	CommonAreaKeys  []string       `json:"common_area_keys,omitzero"`
-	CustomMetadata  map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
+	CustomMetadata  map[string]any `json:"custom_metadata,omitzero"` // each a boolean, a string or nil
 	EndsAt          time.Time      `json:"ends_at,omitzero"`
 	FacilityKeys    []string       `json:"facility_keys,omitzero"`
 	GuestKey        string         `json:"guest_key,omitzero"`
@@ -112,13 +112,13 @@ func (c CustomerStay) Format(state fmt.State, verb rune) { redact.Format(state, 
 // LogValue implements [slog.LogValuer]. It masks secrets.
 func (c CustomerStay) LogValue() slog.Value { return slog.AnyValue(c.redacted()) }
 
-// CustomerPlace is a place, such as a building or a room. Set the key for the list that
-// it is in.
+// CustomerPlace is a place, such as a building or a room. Set the key that is named
+// after its list, such as RoomKey in Rooms.
 type CustomerPlace struct {
 	Name               string         `json:"name,omitzero" seam:"required"`
 	BuildingKey        string         `json:"building_key,omitzero"`
 	CommonAreaKey      string         `json:"common_area_key,omitzero"`
-	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
+	CustomMetadata     map[string]any `json:"custom_metadata,omitzero"` // each a boolean, a string or nil
 	FacilityKey        string         `json:"facility_key,omitzero"`
 	ListingKey         string         `json:"listing_key,omitzero"`
 	ParentSiteKey      string         `json:"parent_site_key,omitzero"`
@@ -129,8 +129,8 @@ type CustomerPlace struct {
 	UnitKey            string         `json:"unit_key,omitzero"`
 }
 
-// CustomerPerson is a person, such as a guest or a tenant. Set the key for the list
-// that it is in.
+// CustomerPerson is a person, such as a guest or a tenant. Set the key that is named
+// after its list, such as GuestKey in Guests.
 type CustomerPerson struct {
 	_               incomparable
 	Name            string `json:"name,omitzero" seam:"required"`
@@ -264,25 +264,25 @@ func (s *CustomersService) CreatePortal(ctx context.Context, params CustomerCrea
 
 // CustomerDeleteDataParams are the params of DeleteData.
 type CustomerDeleteDataParams struct {
-	AccessGrantKeys     []string `json:"access_grant_keys,omitzero"`
-	BookingKeys         []string `json:"booking_keys,omitzero"`
-	BuildingKeys        []string `json:"building_keys,omitzero"`
-	CommonAreaKeys      []string `json:"common_area_keys,omitzero"`
-	CustomerKeys        []string `json:"customer_keys,omitzero"`
-	FacilityKeys        []string `json:"facility_keys,omitzero"`
-	GuestKeys           []string `json:"guest_keys,omitzero"`
-	ListingKeys         []string `json:"listing_keys,omitzero"`
-	PropertyKeys        []string `json:"property_keys,omitzero"`
-	PropertyListingKeys []string `json:"property_listing_keys,omitzero"`
-	ReservationKeys     []string `json:"reservation_keys,omitzero"`
-	ResidentKeys        []string `json:"resident_keys,omitzero"`
-	RoomKeys            []string `json:"room_keys,omitzero"`
-	SpaceKeys           []string `json:"space_keys,omitzero"`
-	StaffMemberKeys     []string `json:"staff_member_keys,omitzero"`
-	TenantKeys          []string `json:"tenant_keys,omitzero"`
-	UnitKeys            []string `json:"unit_keys,omitzero"`
-	UserIdentityKeys    []string `json:"user_identity_keys,omitzero"`
-	UserKeys            []string `json:"user_keys,omitzero"`
+	AccessGrantKeys     []string `json:"access_grant_keys,omitzero" seam:"either"`
+	BookingKeys         []string `json:"booking_keys,omitzero" seam:"either"`
+	BuildingKeys        []string `json:"building_keys,omitzero" seam:"either"`
+	CommonAreaKeys      []string `json:"common_area_keys,omitzero" seam:"either"`
+	CustomerKeys        []string `json:"customer_keys,omitzero" seam:"either"`
+	FacilityKeys        []string `json:"facility_keys,omitzero" seam:"either"`
+	GuestKeys           []string `json:"guest_keys,omitzero" seam:"either"`
+	ListingKeys         []string `json:"listing_keys,omitzero" seam:"either"`
+	PropertyKeys        []string `json:"property_keys,omitzero" seam:"either"`
+	PropertyListingKeys []string `json:"property_listing_keys,omitzero" seam:"either"`
+	ReservationKeys     []string `json:"reservation_keys,omitzero" seam:"either"`
+	ResidentKeys        []string `json:"resident_keys,omitzero" seam:"either"`
+	RoomKeys            []string `json:"room_keys,omitzero" seam:"either"`
+	SpaceKeys           []string `json:"space_keys,omitzero" seam:"either"`
+	StaffMemberKeys     []string `json:"staff_member_keys,omitzero" seam:"either"`
+	TenantKeys          []string `json:"tenant_keys,omitzero" seam:"either"`
+	UnitKeys            []string `json:"unit_keys,omitzero" seam:"either"`
+	UserIdentityKeys    []string `json:"user_identity_keys,omitzero" seam:"either"`
+	UserKeys            []string `json:"user_keys,omitzero" seam:"either"`
 }
 
 // DeleteData deletes data of customers by its keys.

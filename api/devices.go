@@ -136,7 +136,7 @@ func (s *DevicesService) ReportProviderMetadata(ctx context.Context, params Devi
 type DeviceUpdateParams struct {
 	DeviceID                    string                 `json:"device_id,omitzero" seam:"required"`
 	BackupAccessCodePoolEnabled *bool                  `json:"backup_access_code_pool_enabled,omitzero"`
-	CustomMetadata              map[string]any         `json:"custom_metadata,omitzero"` // each a boolean or a string
+	CustomMetadata              map[string]any         `json:"custom_metadata,omitzero"` // each a boolean, a string or nil
 	IsManaged                   *bool                  `json:"is_managed,omitzero"`
 	Name                        Nullable[string]       `json:"name,omitzero"`
 	Properties                  DeviceUpdateProperties `json:"properties,omitzero"`
@@ -322,7 +322,7 @@ func (s *UnmanagedDevicesService) All(ctx context.Context, params UnmanagedDevic
 // UnmanagedDeviceUpdateParams are the params of Update.
 type UnmanagedDeviceUpdateParams struct {
 	DeviceID       string         `json:"device_id,omitzero" seam:"required"`
-	CustomMetadata map[string]any `json:"custom_metadata,omitzero"` // each a boolean or a string
+	CustomMetadata map[string]any `json:"custom_metadata,omitzero"` // each a boolean, a string or nil
 	IsManaged      *bool          `json:"is_managed,omitzero"`
 }
 

@@ -103,7 +103,8 @@ func (p *preparation) walk(place string, v reflect.Value) {
 			}
 		}
 		if len(either) > 0 && !found && p.problem == "" {
-			p.problem = strings.Join(either, " and ") + " are empty; set one"
+			last := len(either) - 1
+			p.problem = strings.Join(either[:last], ", ") + " and " + either[last] + " are empty; set one"
 		}
 	}
 }

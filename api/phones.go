@@ -81,8 +81,9 @@ type PhoneSimulateCreateSandboxPhoneParams struct {
 	PhoneMetadata           SandboxPhoneMetadata `json:"phone_metadata,omitzero"`
 }
 
-// SandboxPhoneMetadata describes a sandbox phone. Set the fields of the struct that it
-// is in.
+// SandboxPhoneMetadata describes a sandbox phone. DeviceManufacturer, DeviceModel,
+// OperatingSystem and OSVersion belong to PhoneMetadata, the others to
+// AssaAbloyMetadata.
 type SandboxPhoneMetadata struct {
 	_                  incomparable
 	ApplicationVersion string `json:"application_version,omitzero"`

@@ -64,7 +64,8 @@ type structField struct {
 	enum       []string
 	deprecated bool
 	nullable   bool
-	required   int // the number of sources that require it
+	nilValues  bool // a map may have nil in place of a value
+	required   int  // the number of sources that require it
 	seen       int
 	either     bool
 	secret     bool
@@ -220,6 +221,8 @@ func (m *model) either(f *method, l *line, last string) {
 	var names []string
 	if words := l.value("either"); words != "" {
 		names = strings.Split(words, ",")
+	} else if slices.Contains(l.words, "any") {
+		names = sorted(f.params.fields)
 	} else {
 		names = alternatives(f.op.Request)
 	}
@@ -237,7 +240,7 @@ func (m *model) either(f *method, l *line, last string) {
 	}
 	free := strings.HasPrefix(last, "list") || strings.HasPrefix(last, "create") || last == "get_related" || slices.Contains(l.words, "all")
 	if !required && !free && len(f.params.fields) > 0 {
-		m.errorf("%s requires no field; say with either= which fields identify what it is about, or all", f.path)
+		m.errorf("%s requires no field; say with either= which fields identify what it is about, any or all", f.path)
 	}
 }
 

@@ -105,6 +105,8 @@ func (w *writer) values(t *structType, f *structField) (text, sentence string) {
 	one := t.fields[singular(f.json)]
 	constants, other := w.model.constants(f), w.model.sameValues(t, f)
 	switch {
+	case leaf.kind == "mixed" && f.typ.kind == "map" && f.nilValues:
+		return "each " + strings.ReplaceAll(leaf.name, " or ", ", ") + " or nil", ""
 	case leaf.kind == "mixed" && f.typ.kind == "map":
 		return "each " + leaf.name, f.name + " has values that are each " + leaf.name + "."
 	case leaf.kind == "mixed":

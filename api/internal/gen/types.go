@@ -61,6 +61,7 @@ func (m *model) addNode(t *structType, f *structField, n *node) {
 	f.typ = m.join(t.name+"."+f.json, f.typ, m.typeOf(n, t.name, f.json, t.request, t.file))
 	f.enum = merge(f.enum, enumOf(n))
 	f.nullable = f.nullable || isNullable(n)
+	f.nilValues = f.nilValues || n.AdditionalProperties != nil && isNullable(n.AdditionalProperties)
 	f.deprecated = f.deprecated || n.Deprecated
 }
 
