@@ -89,8 +89,8 @@ func TestReadmeIsComplete(t *testing.T) {
 	assert.Equal(t, strings.Count(readme, "package main"), strings.Count(readme, "```go\npackage main"), "each is run")
 }
 
-// TestBinary builds a program with and without this package. It limits the difference in
-// size and modules.
+// TestBinary builds a program without this package, with it, and with one resource of package
+// api. It limits the differences in size and modules.
 func TestBinary(t *testing.T) {
 	t.Parallel()
 	user := newUser(t)
@@ -132,9 +132,15 @@ import (
 	}
 	var answer any
 `, 1)
+	withAPI := strings.Replace(with, "	\"github.com/seam-go/seam\"\n", "	\"github.com/seam-go/seam\"\n	\"github.com/seam-go/seam/api\"\n", 1)
+	withAPI = strings.Replace(withAPI, "	var answer any\n", `	for device, err := range api.New(client).Devices.All(ctx, api.DeviceListParams{}, seam.WithUser("a")) {
+		log.Print(device, err)
+	}
+	var answer any
+`, 1)
 	folder := user.newModule(t)
 	var sizes []int64
-	for _, source := range []string{bare, with} {
+	for _, source := range []string{bare, with, withAPI} {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "main.go"), []byte(source), 0o600))
 		user.runGo(t, folder, "build", "-o", "program", ".")
 		info, err := os.Stat(filepath.Join(folder, "program"))
@@ -146,6 +152,7 @@ import (
 			}, user.modules(t, folder, "."))
 		}
 	}
-	t.Logf("this package adds %d KB to %d KB", (sizes[1]-sizes[0])/1000, sizes[0]/1000)
+	t.Logf("this package adds %d KB to %d KB, and package api %d KB", (sizes[1]-sizes[0])/1000, sizes[0]/1000, (sizes[2]-sizes[1])/1000)
 	assert.Less(t, sizes[1]-sizes[0], int64(950_000))
+	assert.Less(t, sizes[2]-sizes[1], int64(150_000))
 }
