@@ -118,11 +118,11 @@ func all[T any, P identified[T]](ctx context.Context, c call, key string) iter.S
 			case cursor == "" && !answer.pagination.HasNextPage:
 				return
 			case cursor == "":
-				err = c.errorf("response has no cursor for the next page")
+				err = c.fail("response has no cursor for the next page")
 			case !pages:
-				err = c.errorf("response is one page of several; use Client.Post to request all of them")
+				err = c.fail("response is one page of several; use Client.Post to request all of them")
 			case seen[cursor]:
-				err = c.errorf("response has a cursor that an earlier page had")
+				err = c.fail("response has a cursor that an earlier page had")
 			default:
 				seen[cursor] = true
 				params = next.page(cursor)
@@ -134,7 +134,8 @@ func all[T any, P identified[T]](ctx context.Context, c call, key string) iter.S
 	}
 }
 
-func (c call) errorf(text string) error { return fmt.Errorf("seam: POST %s: %s", c.path, text) }
+// fail returns an error of a response.
+func (c call) fail(text string) error { return fmt.Errorf("seam: POST %s: %s", c.path, text) }
 
 // list returns what all yields.
 func list[T any, P identified[T]](ctx context.Context, c call, key string) ([]T, error) {

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -210,6 +211,7 @@ func TestNullable(t *testing.T) {
 		UserIdentityID: "user", FullName: api.Set("Jane Doe"), PhoneNumber: api.Null[string](),
 	}))
 	assert.Equal(t, map[string]any{"user_identity_id": "user", "full_name": "Jane Doe", "phone_number": nil}, srv.requests[0].Body)
+	assert.Equal(t, "{Jane Doe null unchanged}", fmt.Sprint(struct{ A, B, C api.Nullable[string] }{A: api.Set("Jane Doe"), B: api.Null[string]()}))
 }
 
 // TestOptionsReachEachRequest also for polls and pages.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,6 +28,17 @@ func Null[T any]() Nullable[T] { return Nullable[T]{sent: true, null: true} }
 
 // IsZero reports whether the field is left as it is.
 func (n Nullable[T]) IsZero() bool { return !n.sent }
+
+// String returns the value as package fmt formats it, or null, or unchanged.
+func (n Nullable[T]) String() string {
+	switch {
+	case !n.sent:
+		return "unchanged"
+	case n.null:
+		return "null"
+	}
+	return fmt.Sprint(n.value)
+}
 
 // MarshalJSON implements [json.Marshaler].
 func (n Nullable[T]) MarshalJSON() ([]byte, error) {
