@@ -116,7 +116,7 @@ func (c *Cache) session(ctx context.Context, user Key, refused string) (*seam.Cl
 	if !hasOld(cached) {
 		entry, err = c.load(waitCtx, user, usable)
 	} else if entry, err = c.loadSoon(waitCtx, user, usable); err != nil && !c.isReplacing(user) {
-		if latest, getErr := c.store.Get(ctx, user); getErr == nil && hasOld(latest) { // else it was revoked or deleted
+		if latest, _ := c.store.Get(ctx, user); hasOld(latest) { // else it was revoked or deleted
 			return clone(&latest.Session), nil
 		}
 	}
@@ -283,7 +283,7 @@ func (c *Cache) stored(err error) {
 	}
 	c.storeErrors.Add(1)
 	if c.storeAt.Swap(time.Now().UnixNano()) == 0 {
-		c.logger.Error("the session store fails; sessions come from Seam without it", "error", err)
+		c.logger.Error("the session store fails; sessions that it does not return come from Seam", "error", err)
 	}
 }
 

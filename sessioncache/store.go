@@ -15,7 +15,8 @@ import (
 // passwords, so a Store must encrypt them outside of the process. Entries must not be modified.
 type Store interface {
 	// Get returns the entry of a user, or nil if there is none. It does not wait for Load. It
-	// is called for each call of [Cache.Session], so it reads memory where it can.
+	// is called for each call of [Cache.Session], so it reads memory where it can. If the store
+	// fails, Get may return an entry with the error: one that was there a few seconds before.
 	Get(ctx context.Context, user Key) (*Entry, error)
 
 	// Load returns the entry of a user if there is one and usable reports true for it. Otherwise

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,11 +27,12 @@ var key = []byte("0123456789abcdef0123456789abcdef")
 type redis struct {
 	addr   string
 	folder string
+	args   []string
 	server *exec.Cmd
 }
 
-// newRedis starts a server and stops it at the end of the test.
-func newRedis(tb testing.TB) *redis {
+// newRedis starts a server with further arguments and stops it at the end of the test.
+func newRedis(tb testing.TB, args ...string) *redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		const missing = "no redis-server: install Debian's package of that name"
@@ -42,7 +44,7 @@ func newRedis(tb testing.TB) *redis {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
 	require.NoError(tb, err)
 	require.NoError(tb, listener.Close())
-	r := &redis{addr: listener.Addr().String(), folder: tb.TempDir()}
+	r := &redis{addr: listener.Addr().String(), folder: tb.TempDir(), args: args}
 	r.run(tb)
 	tb.Cleanup(func() { r.kill(tb) })
 	return r
@@ -53,8 +55,8 @@ func (r *redis) run(tb testing.TB) {
 	tb.Helper()
 	host, port, err := net.SplitHostPort(r.addr)
 	require.NoError(tb, err)
-	r.server = exec.CommandContext(context.Background(), "redis-server", "--bind", host, "--port", port,
-		"--dir", r.folder, "--save", "", "--appendonly", "no", "--loglevel", "warning")
+	r.server = exec.CommandContext(context.Background(), "redis-server", append([]string{"--bind", host, "--port", port,
+		"--dir", r.folder, "--save", "", "--appendonly", "no", "--loglevel", "warning"}, r.args...)...)
 	require.NoError(tb, r.server.Start())
 	require.Eventually(tb, func() bool {
 		conn, err := net.Dial("tcp", r.addr) //nolint:noctx // to this machine
@@ -72,8 +74,10 @@ func (r *redis) run(tb testing.TB) {
 // kill kills the server.
 func (r *redis) kill(tb testing.TB) {
 	tb.Helper()
-	require.NoError(tb, r.server.Process.Kill())
-	_ = r.server.Wait() // it was killed
+	if r.server.ProcessState == nil {
+		require.NoError(tb, r.server.Process.Kill())
+		_ = r.server.Wait() // it was killed
+	}
 }
 
 // hang suspends the server, which keeps its connections, until the returned function is called.
@@ -89,10 +93,20 @@ func (r *redis) hang(tb testing.TB) (goOn func()) {
 // client returns a client for the test.
 func (r *redis) client(tb testing.TB) rueidis.Client {
 	tb.Helper()
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{r.addr}, DisableCache: true})
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{r.addr}, DisableCache: true, ForceSingleClient: true})
 	require.NoError(tb, err)
 	tb.Cleanup(client.Close)
 	return client
+}
+
+// do executes a command, in words.
+func (r *redis) do(tb testing.TB, command string) rueidis.RedisResult {
+	tb.Helper()
+	client := r.client(tb)
+	defer client.Close()
+	result := client.Do(tb.Context(), client.B().Arbitrary(strings.Fields(command)...).Build())
+	require.NoError(tb, result.Error(), command)
+	return result
 }
 
 // patient is a timeout for requests to Redis that a slow machine does not exceed.

@@ -34,7 +34,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -65,18 +64,23 @@ const (
 	deletedTTL = 10 * time.Minute
 )
 
+var _ sessioncache.Store = (*Store)(nil)
+
 // Store is a [sessioncache.Store] in Redis. Create one with [New]. It is safe for concurrent use.
 type Store struct {
 	option  rueidis.ClientOption
 	sealers []*sealer // of the key, then of the old keys
 	prefix  string
 	timeout time.Duration // of each request to Redis
-	start   time.Time
+	memory  *memory
 
-	mu       sync.Mutex // held while connecting
-	client   atomic.Pointer[rueidis.Client]
-	closed   bool
-	failedAt [64]atomic.Int64 // when a connection failed, in nanoseconds since start, by range of slots
+	client     atomic.Pointer[rueidis.Client]
+	shards     [64]breaker // by range of slots
+	connection breaker     // of attempts to connect
+
+	mu         sync.Mutex
+	connecting bool
+	closed     bool
 }
 
 // Option is an option of [New].
@@ -132,7 +136,8 @@ func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error
 		option.Dialer.KeepAlive = time.Second
 	}
 	option.Dialer.KeepAlive = min(option.Dialer.KeepAlive, maxKeepAlive)
-	s := &Store{option: option, prefix: "seam:", timeout: option.ConnWriteTimeout, start: time.Now()}
+	s := &Store{option: option, prefix: "seam:", timeout: option.ConnWriteTimeout, memory: newMemory()}
+	s.option.OnInvalidations = s.memory.changed
 	keys := [][]byte{key}
 	for _, opt := range opts {
 		opt(s, &keys)
@@ -144,7 +149,7 @@ func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error
 		}
 		s.sealers = append(s.sealers, sealer)
 	}
-	if _, err := s.connect(); err != nil && !mayEnd(err) {
+	if _, err := s.connect(context.Background()); err != nil && !mayEnd(err) {
 		return nil, err
 	}
 	return s, nil
@@ -152,7 +157,7 @@ func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error
 
 // Ping returns an error if Redis cannot be reached or does not respond.
 func (s *Store) Ping(ctx context.Context) error {
-	client, err := s.connect() //nolint:contextcheck // the connection outlives the call
+	client, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -173,137 +178,4 @@ func (s *Store) Close() {
 	if client := s.client.Swap(nil); client != nil {
 		(*client).Close()
 	}
-}
-
-// Get implements [sessioncache.Store].
-func (s *Store) Get(ctx context.Context, user sessioncache.Key) (*sessioncache.Entry, error) {
-	for _, sealer := range s.sealers {
-		if entry, err := s.cached(ctx, sealer, user); entry != nil || err != nil {
-			return entry, err
-		}
-	}
-	return nil, nil
-}
-
-// cached returns the entry that is stored with one of the keys.
-func (s *Store) cached(ctx context.Context, sealer *sealer, user sessioncache.Key) (*sessioncache.Entry, error) {
-	client, err := s.connect() //nolint:contextcheck // the connection outlives the call
-	if err != nil {
-		return nil, err
-	}
-	name := sealer.user(user)
-	get := client.B().Get().Key(name).Cache()
-	breaker := s.breaker(client, get.Slot())
-	if s.isOpen(breaker) {
-		return nil, errDown
-	}
-	ctx, cancel := s.bounded(ctx) // not the context of the caller: concurrent reads share one request
-	defer cancel()
-	result := client.DoCache(ctx, get, readTTL)
-	value, err := result.ToString()
-	if rueidis.IsRedisNil(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, s.failed(client, breaker, err)
-	}
-	return sealer.open(name, value, time.Duration(result.CachePTTL())*time.Millisecond), nil
-}
-
-// Load implements [sessioncache.Store]. It takes the lock of the user, fetches, and stores the
-// result if it still has the lock. Delete takes the lock away.
-func (s *Store) Load(ctx context.Context, user sessioncache.Key, usable func(*sessioncache.Entry) bool, fetch sessioncache.FetchFunc) (*sessioncache.Entry, error) {
-	for _, old := range s.sealers[1:] {
-		if entry, err := s.cached(ctx, old, user); err != nil || entry != nil && usable(entry) {
-			return entry, err
-		}
-	}
-	sealer, token := s.sealers[0], rand.Text()
-	name, lock := sealer.user(user), sealer.lock(user)
-	if s.isDown(name) {
-		return nil, errDown
-	}
-	old, seen := (*sessioncache.Entry)(nil), ""
-	for {
-		reply, err := s.run(ctx, lockUser, []string{name, lock}, token, milliseconds(lockTTL), seen).ToArray()
-		if err != nil {
-			return nil, err
-		}
-		state, _ := reply[0].ToString()
-		value, _ := reply[1].ToString()
-		left, _ := reply[2].AsInt64()
-		if state == "locked" {
-			if value == "" {
-				old = nil // it was deleted in the meantime
-			}
-			break
-		}
-		if state == "changed" {
-			if old = sealer.open(name, value, time.Duration(left)*time.Millisecond); old != nil && usable(old) {
-				return old, nil
-			}
-			seen = value
-			continue
-		}
-		select { // another process fetches
-		case <-time.After(poll):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	stored := false
-	defer func() {
-		if !stored && !s.isDown(name) {
-			_ = s.run(context.WithoutCancel(ctx), unlockUser, []string{lock}, token).Error()
-		}
-	}()
-	fetchCtx, cancel := context.WithTimeout(ctx, lockTTL)
-	defer cancel()
-	entry, err := fetch(fetchCtx, old)
-	if err != nil {
-		return nil, err
-	}
-	sealed := sealer.seal(name, entry)
-	life := milliseconds(time.Until(entry.ExpiresAt)) // at most the life in sealed
-	session := sealer.session(sessioncache.Key{Namespace: user.Namespace, ID: entry.Session.ClientSessionID})
-	isDeleted, err := s.run(ctx, indexSession, []string{session}, name+" "+lock, life, deleted).AsBool()
-	if err != nil {
-		return nil, err
-	}
-	if isDeleted {
-		return nil, sessioncache.ErrDeleted
-	}
-	end, err := s.run(ctx, storeUser, []string{name, lock}, token, sealed, life).ToString()
-	switch {
-	case err != nil:
-		return nil, err
-	case end == "signed out":
-		return nil, sessioncache.ErrSignedOut
-	case end != "stored": // deleted, or the lock was lost, and with it what was deleted
-		return nil, sessioncache.ErrDeleted
-	}
-	stored = true
-	return entry, nil
-}
-
-// Delete implements [sessioncache.Store].
-func (s *Store) Delete(ctx context.Context, user sessioncache.Key, signOut bool) error {
-	reason := "deleted"
-	if signOut {
-		reason = "signed out"
-	}
-	var errs []error
-	for _, sealer := range s.sealers {
-		errs = append(errs, s.deleteUser(ctx, sealer.user(user), sealer.lock(user), reason))
-	}
-	return errors.Join(errs...)
-}
-
-// DeleteSession implements [sessioncache.Store].
-func (s *Store) DeleteSession(ctx context.Context, session sessioncache.Key) error {
-	var errs []error
-	for _, sealer := range s.sealers {
-		errs = append(errs, s.deleteSession(ctx, sealer.session(session)))
-	}
-	return errors.Join(errs...)
 }

@@ -23,7 +23,7 @@ const version = "\x01"
 // sealer encrypts entries and hashes the names of users and sessions.
 type sealer struct {
 	aead   cipher.AEAD
-	names  []byte // key of the hashes
+	key    []byte // of the hashes
 	prefix string // of the names
 }
 
@@ -36,7 +36,7 @@ func newSealer(prefix string, key []byte) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: New: %w", err)
 	}
-	names, err := hkdf.Key(sha256.New, key, nil, "seam sessioncache names", size)
+	hashes, err := hkdf.Key(sha256.New, key, nil, "seam sessioncache names", size)
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: New: %w", err)
 	}
@@ -48,24 +48,31 @@ func newSealer(prefix string, key []byte) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: New: %w", err)
 	}
-	return &sealer{aead, names, prefix}, nil
+	return &sealer{aead, hashes, prefix}, nil
 }
 
-// user returns the name in Redis of the entry of a user.
-func (s *sealer) user(user sessioncache.Key) string { return s.name("user", user) }
-
-// lock returns the name in Redis of the lock of a user. It is in the slot of the entry.
-func (s *sealer) lock(user sessioncache.Key) string {
-	return s.prefix + "lock:" + strings.TrimPrefix(s.user(user), s.prefix+"user:")
-}
-
-// session returns the name in Redis of the value that maps a session to its user.
-func (s *sealer) session(session sessioncache.Key) string { return s.name("session", session) }
-
-func (s *sealer) name(kind string, key sessioncache.Key) string {
-	hash := hmac.New(sha256.New, s.names)
+// hash returns the keyed hash of a user or a session, by which it is named in Redis.
+func (s *sealer) hash(kind string, key sessioncache.Key) string {
+	hash := hmac.New(sha256.New, s.key)
 	_, _ = fmt.Fprintf(hash, "%s:%q:%s", kind, key.Namespace, key.ID)
-	return s.prefix + kind + ":{" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil)) + "}"
+	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
+}
+
+// names returns the names in Redis of the value and the lock of a user. They are in the same slot.
+func (s *sealer) names(hash string) (value, lock string) {
+	return s.prefix + "user:{" + hash + "}", s.prefix + "lock:{" + hash + "}"
+}
+
+// session returns the name in Redis of the index of a session.
+func (s *sealer) session(session sessioncache.Key) string {
+	return s.prefix + "session:{" + s.hash("session", session) + "}"
+}
+
+// index returns the index of a session: the hash of its user, and the nonce of the value that has the
+// session.
+func index(hash, value string) string {
+	const nonceSize = 12
+	return hash + " " + base64.RawURLEncoding.EncodeToString([]byte(value[len(version):][:nonceSize]))
 }
 
 // sealed is the encrypted part of an entry. The entry expires with the value in Redis, so the
@@ -90,7 +97,7 @@ func (s *sealer) seal(name string, entry *sessioncache.Entry) string {
 }
 
 // open decrypts a value that expires after left. It returns nil if the value was not sealed with
-// this key for this name, or if its expiry was extended.
+// this key for this name, or if its expiry was extended beyond its life.
 func (s *sealer) open(name, value string, left time.Duration) *sessioncache.Entry {
 	value, ok := strings.CutPrefix(value, version)
 	if !ok {
@@ -102,5 +109,8 @@ func (s *sealer) open(name, value string, left time.Duration) *sessioncache.Entr
 		return nil
 	}
 	end := time.Now().Add(left)
+	if opened.ExpiresAt.Before(end) {
+		end = opened.ExpiresAt // the expiry in Redis was extended
+	}
 	return &sessioncache.Entry{Session: opened.Session, RenewAt: end.Add(-opened.RenewBefore), ExpiresAt: end, CheckedAt: opened.CheckedAt, Client: opened.Client, Revoked: opened.Revoked}
 }

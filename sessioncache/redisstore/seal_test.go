@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestSecrets(t *testing.T) {
 	session := srv.Get(t, caches[0])
 	require.NoError(t, caches[0].HandleEvent(t.Context(), cachetest.DeletedEvent("another")))
 	names, values := dump(t, redis.client(t))
-	assert.Len(t, names, 4, "a user, a session, a deleted session and the proof of an invalidation")
+	assert.Len(t, names, 5, "a user, a session, a deleted session, and the lock and the deleted session of the proof")
 	all := strings.Join(append(names, values...), "\n")
 	for _, secret := range []string{user, session.Token, session.ClientSessionID, "seam_cst", "account_1", string(key)} {
 		assert.NotContains(t, all, secret)
@@ -34,7 +35,14 @@ func dump(t *testing.T, client rueidis.Client) (names, values []string) {
 	names, err := client.Do(t.Context(), client.B().Keys().Pattern("*").Build()).AsStrSlice()
 	require.NoError(t, err)
 	for _, name := range names {
-		value, err := client.Do(t.Context(), client.B().Get().Key(name).Build()).ToString()
+		var value string
+		if strings.Contains(name, "lock:") {
+			var fields map[string]string
+			fields, err = client.Do(t.Context(), client.B().Hgetall().Key(name).Build()).AsStrMap()
+			value = fmt.Sprint(fields)
+		} else {
+			value, err = client.Do(t.Context(), client.B().Get().Key(name).Build()).ToString()
+		}
 		require.NoError(t, err)
 		values = append(values, value)
 	}

@@ -1,0 +1,139 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+var errDown = errors.New("redisstore: Redis failed within the last 5 seconds; it will be tried again")
+
+// breaker tells whether a shard is in use. It is not for a pause after its connection has failed. Then
+// one request tries it. The first success ends that.
+type breaker struct{ failedAt atomic.Int64 } // in Unix nanoseconds; 0 if it works
+
+// begin reports whether a request may be sent.
+func (b *breaker) begin() bool {
+	at, now := b.failedAt.Load(), time.Now().UnixNano()
+	return at == 0 || now-at > int64(pause) && b.failedAt.CompareAndSwap(at, now)
+}
+
+// end receives the result of a request.
+func (b *breaker) end(err error) {
+	if err != nil {
+		b.failedAt.Store(time.Now().UnixNano())
+	} else if b.failedAt.Load() != 0 {
+		b.failedAt.Store(0)
+	}
+}
+
+func (b *breaker) isOpen() bool { return b.failedAt.Load() != 0 }
+
+// breaker returns the breaker of the shard that has a slot. Slots that are neighbors share a breaker.
+// All share one where there is no cluster.
+func (s *Store) breaker(client rueidis.Client, slot uint16) *breaker {
+	if client.Mode() != rueidis.ClientModeCluster {
+		return &s.shards[0]
+	}
+	return &s.shards[int(slot>>8)%len(s.shards)]
+}
+
+func (s *Store) breakerOf(client rueidis.Client, name string) *breaker {
+	get := client.B().Get().Key(name).Cache()
+	return s.breaker(client, get.Slot())
+}
+
+// begin returns an error if no request for a name may be sent.
+func (s *Store) begin(ctx context.Context, name string) error {
+	client, err := s.connect(ctx)
+	if err == nil && !s.breakerOf(client, name).begin() {
+		err = errDown
+	}
+	return err
+}
+
+// isDown reports whether the connection to the shard of a name has failed.
+func (s *Store) isDown(name string) bool {
+	client := s.client.Load()
+	return client == nil || s.breakerOf(*client, name).isOpen()
+}
+
+func (s *Store) isCluster() bool {
+	client := s.client.Load()
+	return client != nil && (*client).Mode() == rueidis.ClientModeCluster
+}
+
+// bounded returns a context that ends after the timeout of a request, and not with ctx.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+}
+
+// eval runs a script, whether or not Redis failed before.
+func (s *Store) eval(ctx context.Context, script string, keys []string, args ...string) (rueidis.RedisMessage, error) {
+	replies, err := s.send(ctx, func(b rueidis.Builder) rueidis.Commands { return rueidis.Commands{eval(b, script, keys, args)} })
+	if err != nil {
+		return rueidis.RedisMessage{}, err
+	}
+	return replies[0], nil
+}
+
+func (s *Store) evalString(ctx context.Context, script string, keys []string, args ...string) (string, error) {
+	reply, err := s.eval(ctx, script, keys, args...)
+	if err != nil {
+		return "", err
+	}
+	return reply.ToString()
+}
+
+func eval(b rueidis.Builder, script string, keys, args []string) rueidis.Completed {
+	return b.Eval().Script(script).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
+}
+
+// send sends commands together. The first has a key.
+func (s *Store) send(ctx context.Context, commands func(rueidis.Builder) rueidis.Commands) ([]rueidis.RedisMessage, error) {
+	client, err := s.connect(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	built := commands(client.B())
+	breaker := s.breaker(client, built[0].Slot())
+	results := client.DoMulti(ctx, built...)
+	replies := make([]rueidis.RedisMessage, len(results))
+	for i, result := range results {
+		if replies[i], err = result.ToMessage(); err != nil {
+			break
+		}
+	}
+	return replies, s.ended(client, breaker, err)
+}
+
+// ended tells the breaker how a request ended, and returns its error with a prefix. If the server has
+// become a replica, the next call connects anew.
+func (s *Store) ended(client rueidis.Client, breaker *breaker, err error) error {
+	current := s.client.Load()
+	isCurrent := current != nil && *current == client // else the request failed because the client was closed
+	reply, isReply := rueidis.IsRedisErr(err)
+	switch {
+	case err == nil:
+		breaker.end(nil)
+		return nil
+	case !isReply && isCurrent:
+		breaker.end(err)
+	case isReply:
+		breaker.end(nil)
+		if isCurrent && strings.HasPrefix(reply.Error(), "READONLY") && s.client.CompareAndSwap(current, nil) {
+			go client.Close()
+		}
+	}
+	return fmt.Errorf("redisstore: the request to Redis failed: %w", err)
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
