@@ -21,7 +21,7 @@ import (
 	"github.com/seam-go/seam/sessioncache/internal/cachetest"
 )
 
-// TestOutage has 10,000 users visit while Seam does not respond, or refuses connections. Those with a
+// TestOutage has 2,000 users visit while Seam does not respond, or refuses connections. Those with a
 // session get it. The others get an error, and few requests are sent.
 //
 //nolint:paralleltest // it counts the goroutines of the process
@@ -29,7 +29,7 @@ func TestOutage(t *testing.T) {
 	for name, hang := range map[string]bool{"no response": true, "no connection": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const users = 10_000
+				const users = 2_000
 				var log bytes.Buffer
 				srv := &cachetest.Seam{}
 				cache := newCache(t, srv.Client(t), sessioncache.Config{Lifetime: time.Hour, Logger: slog.New(slog.NewTextHandler(&log, nil))})
