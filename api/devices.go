@@ -47,7 +47,7 @@ type DeviceListParams struct {
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 	DeviceType          string         `json:"device_type,omitzero"`  // a value of Device.DeviceType
-	DeviceTypes         []string       `json:"device_types,omitzero"` // values like that of DeviceType
+	DeviceTypes         []string       `json:"device_types,omitzero"` // each a value of DeviceType
 	Limit               int            `json:"limit,omitzero"`        // the size of a page
 
 	// Manufacturer is one of acuity_scheduling, akiles, akuvox, august, avigilon_alta,
@@ -287,7 +287,7 @@ type UnmanagedDeviceListParams struct {
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 	DeviceType          string         `json:"device_type,omitzero"`  // a value of Device.DeviceType
-	DeviceTypes         []string       `json:"device_types,omitzero"` // values like that of DeviceType
+	DeviceTypes         []string       `json:"device_types,omitzero"` // each a value of DeviceType
 	Limit               int            `json:"limit,omitzero"`        // the size of a page
 	Manufacturer        string         `json:"manufacturer,omitzero"` // a value of DeviceListParams.Manufacturer
 	PageCursor          string         `json:"page_cursor,omitzero"`  // the page to begin with; empty is the first

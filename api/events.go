@@ -60,7 +60,7 @@ type EventListParams struct {
 	EventType          string   `json:"event_type,omitzero"`  // one of the EventType constants
 	EventTypes         []string `json:"event_types,omitzero"` // any of the EventType constants
 	Limit              int      `json:"limit,omitzero"`       // how many events are returned at most; Seam's default is 500
-	Since              string   `json:"since,omitzero"`
+	Since              string   `json:"since,omitzero"`       // a time in UTC, such as 2026-01-02T03:04:05Z
 	SpaceID            string   `json:"space_id,omitzero"`
 	SpaceIDs           []string `json:"space_ids,omitzero"`
 	UnstableOffset     *int     `json:"unstable_offset,omitzero"`

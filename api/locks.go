@@ -58,7 +58,7 @@ type LockListParams struct {
 	// two_n_intercom, ultraloq_lock, wyze_lock, yale_lock.
 	DeviceType string `json:"device_type,omitzero"`
 
-	DeviceTypes []string `json:"device_types,omitzero"` // values like that of DeviceType
+	DeviceTypes []string `json:"device_types,omitzero"` // each a value of DeviceType
 	Limit       int      `json:"limit,omitzero"`        // how many locks are returned at most; Seam's default is 500
 
 	// Manufacturer is one of akiles, akuvox, august, avigilon_alta, brivo, butterflymx,

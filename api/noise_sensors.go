@@ -29,7 +29,7 @@ type NoiseSensorListParams struct {
 	CustomerKey         string         `json:"customer_key,omitzero"`        // your application's ID of the customer
 	DeviceIDs           []string       `json:"device_ids,omitzero"`
 	DeviceType          string         `json:"device_type,omitzero"`  // minut_sensor, noiseaware_activity_zone
-	DeviceTypes         []string       `json:"device_types,omitzero"` // values like that of DeviceType
+	DeviceTypes         []string       `json:"device_types,omitzero"` // each a value of DeviceType
 	Limit               int            `json:"limit,omitzero"`        // how many sensors are returned at most; Seam's default is 500
 	Manufacturer        string         `json:"manufacturer,omitzero"` // minut, noiseaware
 	PageCursor          string         `json:"page_cursor,omitzero"`  // the page to begin with; empty is the first

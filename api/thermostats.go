@@ -163,7 +163,7 @@ type ThermostatListParams struct {
 	// nest_thermostat, sensi_thermostat, smartthings_thermostat, tado_thermostat.
 	DeviceType string `json:"device_type,omitzero"`
 
-	DeviceTypes       []string `json:"device_types,omitzero"` // values like that of DeviceType
+	DeviceTypes       []string `json:"device_types,omitzero"` // each a value of DeviceType
 	Limit             int      `json:"limit,omitzero"`        // how many are returned at most; Seam's default is 500
 	Manufacturer      string   `json:"manufacturer,omitzero"` // ecobee, honeywell_resideo, nest, sensi, smartthings, tado
 	PageCursor        string   `json:"page_cursor,omitzero"`  // the page to begin with; empty is the first

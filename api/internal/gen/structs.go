@@ -118,9 +118,9 @@ func (w *writer) values(t *structType, f *structField) (text, sentence string) {
 	case constants != "":
 		return "one of the " + constants + " constants", ""
 	case f.typ.kind == "array" && one != f && one != nil && slices.Equal(one.enum, f.enum):
-		return "values like that of " + one.name, ""
+		return "each a value of " + one.name, ""
 	case len(list) > maxText && other != "" && f.typ.kind == "array":
-		return "values of " + other, ""
+		return "each a value of " + other, ""
 	case len(list) > maxText && other != "":
 		return "a value of " + other, ""
 	case f.typ.kind == "array":
