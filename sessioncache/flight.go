@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/seam-go/seam/internal/redact"
 )
@@ -19,6 +20,7 @@ type flight struct {
 	started   bool            // a goroutine runs it
 	signedOut bool            // SignOut was called meanwhile
 	deletions int             // calls of Forget meanwhile
+	deleted   []string        // sessions of events meanwhile
 	fetching  context.Context // of the fetch alone, so that a store can release its lock
 	abort     context.CancelFunc
 
@@ -108,33 +110,46 @@ func (c *Cache) start(ctx context.Context, user Key, f *flight, usable func(*Ent
 		defer func() { <-c.places }()
 		defer cancel()
 		defer f.abort()
-		entry, err := (*Entry)(nil), errGoexit
+		ended := false
 		defer func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			delete(c.flights, user)
-			delete(c.replacing, user)
-			if f.entry, f.err = entry, err; f.signedOut {
-				f.entry, f.err = nil, ErrSignedOut
+			if !ended {
+				c.end(user, f, 0, nil, errGoexit)
 			}
-			close(f.done)
 		}()
-		entry, err = c.fly(ctx, user, f, usable)
+		c.fly(ctx, user, f, usable)
+		ended = true
 	}()
 }
 
 var errGoexit = errors.New("sessioncache: Session: the fetch called runtime.Goexit; return an error from Config.Params, Config.Store and the http.Client instead")
 
 // fly loads an entry, again if it is deleted meanwhile.
-func (c *Cache) fly(ctx context.Context, user Key, f *flight, usable func(*Entry) bool) (*Entry, error) {
+func (c *Cache) fly(ctx context.Context, user Key, f *flight, usable func(*Entry) bool) {
 	for range maxLoads {
 		deletions := c.deletions(f)
 		entry, err := c.loadOnce(ctx, user, f, usable)
-		if !errors.Is(err, ErrDeleted) && c.deletions(f) == deletions {
-			return entry, err
+		if !errors.Is(err, ErrDeleted) && c.end(user, f, deletions, entry, err) {
+			return
 		}
 	}
-	return nil, ErrDeleted
+	c.end(user, f, 0, nil, ErrDeleted)
+}
+
+// end ends a flight, unless its entry was deleted after deletions were counted. It reports whether the
+// flight has ended.
+func (c *Cache) end(user Key, f *flight, deletions int, entry *Entry, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if entry != nil && (f.deletions != deletions || slices.Contains(f.deleted, entry.Session.ClientSessionID)) {
+		return false
+	}
+	delete(c.flights, user)
+	delete(c.replacing, user)
+	if f.entry, f.err = entry, err; f.signedOut {
+		f.entry, f.err = nil, ErrSignedOut
+	}
+	close(f.done)
+	return true
 }
 
 func (c *Cache) deletions(f *flight) int {
@@ -188,6 +203,15 @@ func (c *Cache) loadOnce(ctx context.Context, user Key, f *flight, usable func(*
 		return nil, fetchErr
 	}
 	return entry, nil
+}
+
+// deleted repeats the flights that return a session that was deleted.
+func (c *Cache) deleted(clientSessionID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.flights {
+		f.deleted = append(f.deleted, clientSessionID)
+	}
 }
 
 // interrupt ends or repeats the flight of a user whose session was deleted.

@@ -212,8 +212,11 @@ func (c *Cache) Forget(ctx context.Context, userIdentifierKey string) error {
 
 // delete removes the entry of a user, also if ctx has ended.
 func (c *Cache) delete(ctx context.Context, method string, user Key, signOut bool) error {
-	c.interrupt(user, signOut)
+	if signOut {
+		c.interrupt(user, true)
+	}
 	err := c.store.Delete(context.WithoutCancel(ctx), user, signOut)
+	c.interrupt(user, signOut) // a flight may have loaded the entry before
 	if c.stored(err); err != nil {
 		return fmt.Errorf("sessioncache: %s: %w", method, err)
 	}
@@ -262,6 +265,7 @@ func (c *Cache) HandleEvent(ctx context.Context, event webhook.Event) error {
 		return nil
 	}
 	err := c.store.DeleteSession(ctx, c.key(event.ClientSessionDeleted.ClientSessionID))
+	c.deleted(event.ClientSessionDeleted.ClientSessionID)
 	if c.stored(err); err != nil {
 		return fmt.Errorf("sessioncache: HandleEvent: %w", err)
 	}

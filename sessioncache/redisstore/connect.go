@@ -40,7 +40,7 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- s.connectNow() }()
+	go func() { done <- s.connectNow() }() //nolint:contextcheck // the connection outlives the call
 	select {
 	case err := <-done:
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seam-go/seam"
 	"github.com/seam-go/seam/sessioncache"
@@ -82,7 +83,7 @@ func TestExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, err := newSealer("seam:", make([]byte, 32))
-		assert.NoError(t, err)
+		require.NoError(t, err)
 		entry := newEntry("id")
 		value := s.seal("name", entry)
 		assert.NotNil(t, s.open("name", value, time.Hour))
