@@ -1,13 +1,14 @@
 package seamtest
 
 import (
-	"fmt"
+	"maps"
 	"net/http"
+	"strings"
 	"time"
 )
 
 // Outcome says what becomes of the actions of locks: how long their action attempts are
-// pending, and how they end. The zero Outcome lets every action succeed at once. The
+// pending, and how they end. To create, update and delete an access code is an action too. The zero Outcome lets every action succeed at once. The
 // response to the action itself says pending in any case.
 type Outcome struct {
 	// DeviceID limits the outcome to a lock. An empty DeviceID means all locks of all
@@ -34,107 +35,81 @@ func (s *Server) SetOutcome(outcome Outcome) {
 	s.outcomes = append(s.outcomes, outcome)
 }
 
-// actionAttempt is an action attempt as the API encodes it.
-type actionAttempt struct {
-	ActionAttemptID string       `json:"action_attempt_id"`
-	ActionType      string       `json:"action_type"`
-	Status          string       `json:"status"`
-	Result          any          `json:"result"`
-	Error           *actionError `json:"error"`
-
-	device *device
-	locked bool // what the lock is to be
-	ends   time.Time
-	fails  *actionError // nil if it is to succeed
-}
-
+// actionError says why an action attempt failed.
 type actionError struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
 }
 
-func (s *Server) unlockDoor(c call) (any, error) { return s.move(c, "UNLOCK_DOOR", false) }
+var errNoAttempt = &refusal{status: http.StatusNotFound, Type: "action_attempt_not_found", Message: "action_attempt not found"}
 
-func (s *Server) lockDoor(c call) (any, error) { return s.move(c, "LOCK_DOOR", true) }
+func (s *Server) unlockDoor(c call) (any, error) {
+	return s.move(c, "UNLOCK_DOOR", "lock.unlocked", false)
+}
 
-// move starts an action of a lock that the caller can access.
-func (s *Server) move(c call, actionType string, locked bool) (any, error) {
-	lock, err := s.findDevice(c)
+func (s *Server) lockDoor(c call) (any, error) { return s.move(c, "LOCK_DOOR", "lock.locked", true) }
+
+// move moves a lock that the caller can access, if its action attempt succeeds.
+func (s *Server) move(c call, actionType, moved string, locked bool) (any, error) {
+	lock, err := s.byIDOf(c, "device", errNoDevice)
 	if err != nil {
 		return nil, err
 	}
+	var attempt *resource
+	attempt = s.act(lock, actionType, func(failed *actionError) {
+		about := func(fields object) object {
+			maps.Copy(fields, object{
+				"action_attempt_id": attempt.id(), "device_id": lock.id(), "connected_account_id": lock.fields["connected_account_id"],
+			})
+			return fields
+		}
+		workspace, ended := s.workspace(lock.workspaceID), ".failed"
+		if failed == nil {
+			ended = ".succeeded"
+			lock.fields["properties"].(object)["locked"] = locked
+			s.send(workspace, moved, about(object{"method": "remote"}))
+		}
+		s.send(workspace, "action_attempt."+strings.ToLower(actionType)+ended,
+			about(object{"action_type": actionType, "status": attempt.fields["status"]}))
+	})
+	return object{"action_attempt": attempt, "ok": true}, nil
+}
+
+// act starts an action of a lock. It calls end with the outcome.
+func (s *Server) act(lock *resource, actionType string, end func(failed *actionError)) *resource {
 	var outcome Outcome
 	for _, set := range s.outcomes {
-		if set.DeviceID == "" || set.DeviceID == lock.DeviceID {
+		if set.DeviceID == "" || set.DeviceID == lock.id() {
 			outcome = set
 		}
 	}
-	attempt := &actionAttempt{
-		ActionAttemptID: fmt.Sprintf("0000000a-0000-4000-8000-%012d", len(s.attempts)+1),
-		ActionType:      actionType,
-		Status:          "pending",
-		device:          lock,
-		locked:          locked,
-		ends:            s.now().Add(outcome.Pending),
+	attempt := s.add("action_attempt", lock.workspaceID, object{
+		"action_type": actionType, "status": "pending", "result": nil, "error": nil,
+	})
+	attempt.device, attempt.ends = lock, s.now().Add(outcome.Pending)
+	attempt.end = func() {
+		var failed *actionError
+		if outcome.ErrorType != "" {
+			failed = &actionError{outcome.ErrorType, outcome.ErrorMessage}
+			attempt.fields["status"], attempt.fields["error"] = "error", failed
+		} else {
+			attempt.fields["status"], attempt.fields["result"] = "success", object{"was_confirmed_by_device": true}
+		}
+		end(failed)
 	}
-	if outcome.ErrorType != "" {
-		attempt.fails = &actionError{outcome.ErrorType, outcome.ErrorMessage}
-	}
-	s.attempts = append(s.attempts, attempt)
-	pending := *attempt
 	time.AfterFunc(outcome.Pending, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.settle()
 	})
-	return map[string]any{"action_attempt": pending, "ok": true}, nil
+	return attempt
 }
 
 // settle ends the action attempts whose time has come. The caller must hold mu.
 func (s *Server) settle() {
-	for _, attempt := range s.attempts {
-		if attempt.Status == "pending" && !attempt.ends.After(s.now()) {
-			s.end(attempt)
+	for _, attempt := range s.resources["action_attempt"] {
+		if attempt.fields["status"] == "pending" && !attempt.ends.After(s.now()) {
+			attempt.end()
 		}
 	}
-}
-
-// end ends an action attempt, moves the lock unless the attempt fails, and sends the
-// events.
-func (s *Server) end(attempt *actionAttempt) {
-	lock := attempt.device
-	workspace := s.workspace(lock.WorkspaceID)
-	action, moved := "unlock_door", "lock.unlocked"
-	if attempt.locked {
-		action, moved = "lock_door", "lock.locked"
-	}
-	about := map[string]any{
-		"action_attempt_id": attempt.ActionAttemptID, "device_id": lock.DeviceID, "connected_account_id": lock.ConnectedAccountID,
-	}
-	ended := map[string]any{"action_type": attempt.ActionType}
-	for name, value := range about {
-		ended[name] = value
-	}
-	if attempt.fails != nil {
-		attempt.Status, attempt.Error = "error", attempt.fails
-		ended["status"] = attempt.Status
-		s.send(workspace, "action_attempt."+action+".failed", ended)
-		return
-	}
-	attempt.Status, attempt.Result = "success", map[string]any{"was_confirmed_by_device": true}
-	ended["status"] = attempt.Status
-	about["method"] = "remote"
-	lock.Properties.Locked = attempt.locked
-	s.send(workspace, moved, about)
-	s.send(workspace, "action_attempt."+action+".succeeded", ended)
-}
-
-// getActionAttempt returns an action attempt of a lock that the caller can access.
-func (s *Server) getActionAttempt(c call) (any, error) {
-	for _, attempt := range s.attempts {
-		if attempt.ActionAttemptID == c.params.text("action_attempt_id") && s.callerCanAccess(c.caller, attempt.device) {
-			return map[string]any{"action_attempt": *attempt, "ok": true}, nil
-		}
-	}
-	return nil, &refusal{status: http.StatusNotFound, Type: "action_attempt_not_found", Message: "action_attempt not found"}
 }

@@ -25,7 +25,7 @@ func TestSchema(t *testing.T) {
 		{"access_codes/create", `{"device_id": "lock", "code": "123"}`, `String must contain at least 4 character(s) for "code"`},
 		{"access_codes/create", `{"device_id": "lock", "code": "12a4"}`, `Invalid for "code"`},
 		{"access_codes/create", `{"device_id": "lock", "preferred_code_length": "4"}`, `Expected number, received string for "preferred_code_length"`},
-		{"access_codes/list", `{"page_cursor": null}`, ""},
+		{"access_codes/list", `{"device_id": "lock", "page_cursor": null}`, ""},
 		{"access_codes/list", `{"device_id": null}`, `Expected string, received null for "device_id"`},
 		{"acs/users/list", `{"limit": 0}`, `Number must be greater than 0 for "limit"`},
 		{"acs/users/list", `{"limit": 1.5}`, `Expected integer, received float for "limit"`},

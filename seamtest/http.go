@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,32 +15,14 @@ import (
 // maxRequestBody limits the body of a request, in bytes.
 const maxRequestBody = 1 << 20
 
-// simulations has what the server simulates.
-var simulations = map[string]func(*Server, call) (any, error){
-	"/action_attempts/get":           (*Server).getActionAttempt,
-	"/client_sessions/create":        (*Server).create,
-	"/client_sessions/delete":        (*Server).delete,
-	"/client_sessions/get":           (*Server).get,
-	"/client_sessions/get_or_create": (*Server).getOrCreate,
-	"/client_sessions/grant_access":  (*Server).grantAccess,
-	"/client_sessions/list":          (*Server).list,
-	"/client_sessions/revoke":        (*Server).revoke,
-	"/connect_webviews/create":       (*Server).createWebview,
-	"/connect_webviews/get":          (*Server).getWebview,
-	"/devices/get":                   (*Server).getDevice,
-	"/devices/list":                  (*Server).listDevices,
-	"/locks/get":                     (*Server).getLock,
-	"/locks/lock_door":               (*Server).lockDoor,
-	"/locks/unlock_door":             (*Server).unlockDoor,
-}
-
 // Handle answers the requests to path with handler, in place of what the server
 // simulates. If the path is in Seam's schema, handler gets only requests that are
 // authorized and whose params are valid; others are refused. It may be called
 // concurrently, and may call methods of the server. Its body is encoded as JSON.
 // Handle panics if path does not begin with a slash.
 //
-// A request that nothing answers gets a 404. With [NewServer], it also fails the test,
+// A request to an endpoint that nothing answers gets a 404, and one with a param that the
+// simulation of its endpoint would ignore gets a 501. With [NewServer], they also fail the test,
 // unless [Server.AllowUnanswered] was called.
 func (s *Server) Handle(path string, handler func(Request) (status int, body any)) {
 	if !strings.HasPrefix(path, "/") {
@@ -50,8 +33,7 @@ func (s *Server) Handle(path string, handler func(Request) (status int, body any
 	s.handlers[path] = handler
 }
 
-// AllowUnanswered lets a test pass whose requests to endpoints that the server does not
-// simulate were answered with 404.
+// AllowUnanswered lets a test pass that has sent requests that nothing answers.
 func (s *Server) AllowUnanswered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,8 +43,8 @@ func (s *Server) AllowUnanswered() {
 // call is a valid request.
 type call struct {
 	caller
-	method string
-	params params
+	method, path string
+	params       params
 }
 
 // refusal is an error response of the API.
@@ -101,7 +83,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fault = nil
 		}
 	}
-	status, response := http.StatusOK, any(map[string]any{"ok": true})
+	status, response := http.StatusOK, any(object{"ok": true})
 	if fault == nil || fault.TakesEffect {
 		if err == nil {
 			status, response, err = s.handle(r, request)
@@ -111,7 +93,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if !ok {
 				refused = &refusal{status: http.StatusRequestEntityTooLarge, Type: "request_too_large", Message: err.Error()}
 			}
-			status, response = refused.status, map[string]any{"error": refused, "ok": false}
+			status, response = refused.status, object{"error": refused, "ok": false}
 		}
 	}
 	text, err := json.Marshal(response)
@@ -133,7 +115,7 @@ func (s *Server) handle(r *http.Request, request Request) (status int, response 
 	if endpoint, known := endpoints()[r.URL.Path]; known {
 		response, err = s.simulate(r, request, endpoint, handler != nil)
 	} else if handler == nil {
-		err = s.unanswered(request, "Seam's schema does not have it")
+		err = s.unanswered(request, http.StatusNotFound, "Seam's schema does not have it")
 	}
 	s.mu.Unlock()
 	if err != nil || handler == nil {
@@ -161,21 +143,37 @@ func (s *Server) simulate(r *http.Request, request Request, endpoint endpoint, h
 	if err != nil || handled {
 		return nil, err
 	}
-	simulation := simulations[r.URL.Path]
-	if simulation == nil {
-		return nil, s.unanswered(request, "seamtest does not simulate it")
+	simulation, ok := simulations[r.URL.Path]
+	if !ok {
+		return nil, s.unanswered(request, http.StatusNotFound, "seamtest does not simulate it")
+	}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if !slices.Contains(strings.Fields(simulation.params), name) {
+			return nil, s.unanswered(request, http.StatusNotImplemented, "seamtest does not simulate its param "+name)
+		}
+	}
+	if simulation.needs != nil {
+		if lack := simulation.needs(params); lack != "" {
+			return nil, invalidInput([]issue{{message: lack}})
+		}
 	}
 	if key := r.Header.Get("Seam-User-Identifier-Key"); key != "" && !params.has("user_identifier_key") && who.by == publishableKey {
 		params["user_identifier_key"] = key
 	}
-	return simulation(s, call{who, r.Method, params})
+	response, err := simulation.run(s, call{who, r.Method, r.URL.Path, params})
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(response) // while nothing changes it
+	return json.RawMessage(text), err
 }
 
 // unanswered records a request that nothing answers, and returns its refusal.
-func (s *Server) unanswered(request Request, why string) error {
+func (s *Server) unanswered(request Request, status int, why string) error {
 	text := fmt.Sprintf("nothing answers %s %s: %s; answer it with Server.Handle", request.Method, request.Path, why)
 	s.unansweredRequests = append(s.unansweredRequests, text)
-	return &refusal{status: http.StatusNotFound, Type: "not_found", Message: "seamtest: " + text}
+	kind := strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
+	return &refusal{status: status, Type: kind, Message: "seamtest: " + text}
 }
 
 // read reads the params of GET and DELETE requests from the query, unless there is a

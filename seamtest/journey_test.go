@@ -2,7 +2,6 @@ package seamtest_test
 
 import (
 	"context"
-	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,8 +223,4 @@ func TestCompleteWebview(t *testing.T) {
 	assert.Panics(t, func() { srv.NewWorkspace().CompleteWebview(id, "") }, "another workspace")
 	assert.Equal(t, "account_1", srv.CompleteWebview(id, "account_1"))
 	assert.Panics(t, func() { srv.CompleteWebview(id, "account_1") }, "it is complete")
-	err := srv.Client(t).Post(t.Context(), "/devices/get", nil, nil)
-	var apiErr *seam.APIError
-	require.ErrorAs(t, err, &apiErr)
-	assert.Equal(t, http.StatusNotFound, apiErr.StatusCode, "params that name no device")
 }

@@ -19,15 +19,15 @@ var pages = template.Must(template.New("state").Parse(`<!DOCTYPE html>
 {{range .Sessions}}<tr><td>{{.ClientSessionID}}<td>{{with .UserIdentifierKey}}{{.}}{{end}}<td>{{range .ConnectWebviewIDs}}{{.}} {{end}}<td>{{range .ConnectedAccountIDs}}{{.}} {{end}}<td>{{.ExpiresAt}}</tr>
 {{end}}</table>
 <h2>Devices</h2><table id="devices"><tr><th>ID<th>name<th>account<th>state</tr>
-{{range .Devices}}<tr><td>{{.DeviceID}}<td>{{.DisplayName}}<td>{{.ConnectedAccountID}}<td>{{if .Properties.Locked}}locked{{else}}unlocked{{end}}</tr>
+{{range .Devices}}<tr><td>{{.device_id}}<td>{{.display_name}}<td>{{.connected_account_id}}<td>{{if .properties.locked}}locked{{else}}unlocked{{end}}</tr>
 {{end}}</table>
 <h2>Requests, the newest first</h2><table id="requests">
 {{range .Requests}}<tr><td>{{.Method}}<td>{{.Path}}<td>{{printf "%.200s" .Body}}</tr>
 {{end}}</table></body></html>
 {{define "webview"}}<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><title>Connect Webview</title></head><body><h1>Connect Webview</h1>
-<p id="status">{{.Status}}</p>
-{{if eq .Status "pending"}}<form method="post"><button>Log in, with one lock</button></form>{{end}}</body></html>{{end}}`))
+<p id="status">{{.status}}</p>
+{{if eq .status "pending"}}<form method="post"><button>Log in, with one lock</button></form>{{end}}</body></html>{{end}}`))
 
 // servePage answers the requests of browsers that are not for the API. It reports
 // whether it has.
@@ -49,11 +49,15 @@ func (s *Server) serveState(w http.ResponseWriter) {
 	requests := slices.Clone(s.requests[max(0, len(s.requests)-100):])
 	slices.Reverse(requests)
 	sessions := slices.DeleteFunc(slices.Clone(s.sessions), func(session *session) bool { return session.revoked })
+	var devices []object
+	for _, device := range s.resources["device"] {
+		devices = append(devices, device.fields)
+	}
 	_ = pages.Execute(w, struct {
 		Sessions []*session
-		Devices  []*device
+		Devices  []object
 		Requests []Request
-	}{sessions, s.devices, requests}) // the browser may have disconnected
+	}{sessions, devices, requests}) // the browser may have disconnected
 }
 
 // serveWebview shows a Connect Webview. A POST completes it, adds a lock to its new
@@ -61,21 +65,20 @@ func (s *Server) serveState(w http.ResponseWriter) {
 func (s *Server) serveWebview(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.webviews, func(webview *connectWebview) bool {
-		return webview.ConnectWebviewID == r.URL.Query().Get("connect_webview_id")
-	})
+	webviews := s.resources["connect_webview"]
+	i := slices.IndexFunc(webviews, func(webview *resource) bool { return webview.id() == r.URL.Query().Get("connect_webview_id") })
 	if i < 0 {
 		http.NotFound(w, r)
 		return
 	}
-	webview := s.webviews[i]
-	if r.Method == http.MethodPost && webview.Status == "pending" {
-		workspace := s.workspace(webview.WorkspaceID)
-		workspace.addDevice(workspace.complete(i, ""))
-		if webview.CustomRedirectURL != nil {
-			http.Redirect(w, r, *webview.CustomRedirectURL, http.StatusSeeOther)
+	webview := webviews[i]
+	if r.Method == http.MethodPost && webview.fields["status"] == "pending" {
+		workspace := s.workspace(webview.workspaceID)
+		workspace.addDevice(workspace.complete(webview, ""))
+		if next := webview.text("custom_redirect_url"); next != "" {
+			http.Redirect(w, r, next, http.StatusSeeOther)
 			return
 		}
 	}
-	_ = pages.ExecuteTemplate(w, "webview", webview)
+	_ = pages.ExecuteTemplate(w, "webview", webview.fields)
 }

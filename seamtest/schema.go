@@ -245,12 +245,9 @@ func (s *schema) fromQuery(query url.Values) map[string]any {
 // params are valid parameters by name, as encoding/json decodes them.
 type params map[string]any
 
-func (p params) text(name string) string { value, _ := p[name].(string); return value }
-func (p params) flag(name string) bool   { value, _ := p[name].(bool); return value }
-func (p params) time(name string) time.Time {
-	value, _ := time.Parse(time.RFC3339Nano, p.text(name))
-	return value
-}
+func (p params) text(name string) string    { value, _ := p[name].(string); return value }
+func (p params) flag(name string) bool      { value, _ := p[name].(bool); return value }
+func (p params) time(name string) time.Time { return parseTime(p.text(name)) }
 func (p params) list(name string) []string {
 	items, _ := p[name].([]any)
 	texts := make([]string, len(items))
@@ -261,14 +258,6 @@ func (p params) list(name string) []string {
 }
 func (p params) has(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { _, ok := p[name]; return ok })
-}
-
-// optional returns nil if the parameter was not sent.
-func (p params) optional(name string) *string {
-	if value, ok := p[name].(string); ok {
-		return &value
-	}
-	return nil
 }
 
 // identity returns the user identity, which may have been sent under its deprecated

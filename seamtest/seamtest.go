@@ -7,16 +7,27 @@
 //		…
 //	}
 //
-// A [Server] simulates the endpoints for client sessions and what a backend with client
-// sessions uses besides: a user's Connect Webview is completed by
-// [Workspace.CompleteWebview], the devices of the connected account are listed and
-// gotten, and a lock is unlocked through an action attempt, whose [Outcome] the test
-// sets. Browsers and Seam's SDKs for other languages can use the server too.
+// A [Server] simulates client sessions and what a backend with client sessions uses besides:
+//
+//   - client_sessions: all endpoints
+//   - connect_webviews: create, get, list, delete. [Workspace.CompleteWebview] logs the user in.
+//   - connected_accounts: get, list, update, delete
+//   - devices: get, list, update. [Workspace.AddDevice] adds a lock.
+//   - locks: get, list, lock_door, unlock_door
+//   - access_codes: create, get, list, update, delete
+//   - action_attempts: get, list. [Server.SetOutcome] says how long they are pending and how they end.
+//   - events: get, list
+//
+// user_identifier_key limits each list to what the user's sessions have access to. Browsers and
+// Seam's SDKs for other languages can use the server too.
 //
 // Requests to all endpoints that Seam documents are checked by its published schema. A
 // param that the endpoint does not have is refused with invalid_input, which Seam may
 // ignore instead. IDs need not be UUIDs. [Server.Handle] answers endpoints that the
-// server does not simulate.
+// server does not simulate. It also answers those with a param that the server would ignore:
+// sync, the filters by space, customer, access grant, access method, access system and user
+// identity, and offline and backup access codes. Without a handler, a request for any of these
+// fails the test.
 //
 // [Server.Fail] makes requests fail. [Workspace.AddWebhook] delivers the events of a
 // workspace. [SignWebhook] signs an event of any type.
@@ -48,6 +59,9 @@
 //   - A revoked session is not found, but can be revoked again and deleted.
 //   - An expired session is found, but its token is rejected.
 //   - A user whose session was revoked or has expired can get a new one.
+//   - Sessions with a deleted Connect Webview lose the access that they had through it.
+//   - A change to an access code takes effect when its action attempt succeeds.
+//   - The param search ignores case.
 package seamtest
 
 import (
@@ -98,12 +112,11 @@ type Server struct {
 	mu         sync.Mutex
 	workspaces []Workspace
 	sessions   []*session
-	ofUsers    map[string][]*session // by user identifier key; has deleted sessions too
-	created    int                   // number of sessions created so far
-	webviews   []*connectWebview
-	devices    []*device
-	attempts   []*actionAttempt
-	outcomes   []Outcome // the newest last
+	ofUsers    map[string][]*session  // by user identifier key; has deleted sessions too
+	created    int                    // number of sessions created so far
+	resources  map[string][]*resource // by kind, in the order of their creation
+	made       map[string]int         // number of resources of each kind created so far
+	outcomes   []Outcome              // the newest last
 	handlers   map[string]func(Request) (int, any)
 
 	unansweredRequests []string
@@ -116,7 +129,6 @@ type Server struct {
 	closing    context.Context // canceled by Close; parent of all deliveries
 	close      context.CancelFunc
 	webhooks   []hook
-	events     int       // number of events sent so far
 	messages   []message // pending
 	delivering bool
 	delivered  *sync.Cond // signaled when delivering becomes false
@@ -129,7 +141,9 @@ func Start() (*Server, error) { return Listen("") }
 
 // Listen is like [Start], but listens at addr, such as 127.0.0.1:9000.
 func Listen(addr string) (*Server, error) {
-	s := &Server{ofUsers: map[string][]*session{}, handlers: map[string]func(Request) (int, any){}}
+	s := &Server{
+		ofUsers: map[string][]*session{}, resources: map[string][]*resource{}, made: map[string]int{}, handlers: map[string]func(Request) (int, any){},
+	}
 	s.Workspace = s.NewWorkspace()
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.delivered = sync.NewCond(&s.mu)
@@ -169,8 +183,8 @@ func NewServer(tb TB) *Server {
 	return s
 }
 
-// Client returns a client of the workspace. It authenticates with its APIKey, unless opts set a credential. Client calls tb.Fatalf if [seam.NewClient] returns an
-// error.
+// Client returns a client of the workspace. It authenticates with its APIKey, unless opts set
+// a credential. Client calls tb.Fatalf if [seam.NewClient] returns an error.
 //
 // In a testing/synctest bubble, do not use [seam.WithHTTPClient]: it would bypass the
 // in-memory connection.

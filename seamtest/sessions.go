@@ -45,111 +45,15 @@ func (s *session) identify(identity string) {
 	}
 }
 
-// credential is a way to authenticate.
-type credential int
-
-const (
-	apiKey credential = iota
-	personalAccessToken
-	clientSessionToken
-	publishableKey
-)
-
-// caller is the sender of a request.
-type caller struct {
-	by          credential
-	workspaceID string
-	session     *session // nil without a client session token
-}
-
 var errNotFound = &refusal{status: http.StatusNotFound, Type: "client_session_not_found", Message: "Could not find client session"}
-
-func unauthorized(kind, message string) (caller, error) {
-	return caller{}, &refusal{status: http.StatusUnauthorized, Type: kind, Message: message}
-}
-
-// authenticate returns the sender of a request to an endpoint.
-func (s *Server) authenticate(header http.Header, to endpoint) (caller, error) {
-	authorization := header.Get("Authorization")
-	token, _ := strings.CutPrefix(authorization, "Bearer ")
-	ofSession := cmp.Or(header.Get("Seam-Client-Session-Token"), header.Get("Client-Session-Token"))
-	if authorization == "" || ofSession != "" && to.accepts(clientSessionToken) {
-		token = ofSession
-	}
-	switch {
-	case token == "" && to.accepts(publishableKey):
-		return s.byPublishableKey(header.Get("Seam-Publishable-Key"))
-	case token == "":
-		return unauthorized("unauthorized", "No Authorization header")
-	case token == authorization:
-		return unauthorized("unauthorized", "No token provided")
-	case strings.HasPrefix(token, "seam_cst"):
-		if !to.accepts(clientSessionToken) {
-			return unauthorized("client_session_token_used_for_api_key", "A client session token was used instead of an API key")
-		}
-		return s.byClientSessionToken(token)
-	case strings.HasPrefix(token, "seam_at"):
-		return s.byPersonalAccessToken(token, header.Get("Seam-Workspace"))
-	case strings.HasPrefix(token, "ey"):
-		return unauthorized("unauthorized", "A JWT was used instead of an API key")
-	}
-	for _, workspace := range s.workspaces {
-		if workspace.APIKey == token {
-			return caller{by: apiKey, workspaceID: workspace.WorkspaceID}, nil
-		}
-	}
-	return unauthorized("unauthorized", "API Key not found")
-}
-
-func (s *Server) byPublishableKey(key string) (caller, error) {
-	if key == "" {
-		return unauthorized("publishable_key_header_required", "Seam-Publishable-Key header required.")
-	}
-	for _, workspace := range s.workspaces {
-		if workspace.PublishableKey == key {
-			return caller{by: publishableKey, workspaceID: workspace.WorkspaceID}, nil
-		}
-	}
-	return unauthorized("workspace_not_found", "Cannot find workspace associated with this publishable_key")
-}
-
-func (s *Server) byPersonalAccessToken(token, workspaceID string) (caller, error) {
-	if workspaceID == "" {
-		return caller{}, &refusal{
-			status: http.StatusBadRequest, Type: "missing_workspace_id",
-			Message: "When using access token authentication, you must provide the Seam-Workspace header",
-		}
-	}
-	for _, workspace := range s.workspaces {
-		if workspace.PersonalAccessToken == token && workspace.WorkspaceID == workspaceID {
-			return caller{by: personalAccessToken, workspaceID: workspaceID}, nil
-		}
-	}
-	return unauthorized("unauthorized", "Access token not found")
-}
-
-func (s *Server) byClientSessionToken(token string) (caller, error) {
-	for _, session := range s.sessions {
-		switch {
-		case session.Token != token:
-		case session.revoked:
-			return unauthorized("client_session_revoked", "Unauthorized (client session revoked)")
-		case !s.isLive(session):
-			return unauthorized("client_session_expired", "Unauthorized (client session expired)")
-		default:
-			return caller{by: clientSessionToken, workspaceID: session.WorkspaceID, session: session}, nil
-		}
-	}
-	return unauthorized("client_session_not_found", "Unauthorized (client session not found)")
-}
 
 // isLive reports whether a session has not expired.
 func (s *Server) isLive(session *session) bool { return session.expires.After(s.now()) }
 
 func (s *Server) now() time.Time { return time.Now().Add(s.ahead) }
 
-// find returns the sessions of the caller's workspace that match and were not revoked.
-func (s *Server) find(who caller, match func(*session) bool) []*session {
+// findSessions returns the sessions of the caller's workspace that match and were not revoked.
+func (s *Server) findSessions(who caller, match func(*session) bool) []*session {
 	var found []*session
 	for _, session := range s.sessions {
 		if session.WorkspaceID == who.workspaceID && !session.revoked && match(session) {
@@ -159,7 +63,7 @@ func (s *Server) find(who caller, match func(*session) bool) []*session {
 	return found
 }
 
-// newest returns the newest session that find would return, or nil. If key is not empty, the
+// newest returns the newest session that findSessions would return, or nil. If key is not empty, the
 // session must have that user identifier key.
 func (s *Server) newest(who caller, key string, match func(*session) bool) *session {
 	sessions := s.sessions
@@ -226,7 +130,7 @@ func (s *Server) create(c call) (any, error) {
 	}
 	switch {
 	case existing == nil:
-		return s.response(s.add(c)), nil
+		return s.response(s.addSession(c)), nil
 	case c.method == http.MethodPut:
 		return s.response(existing), nil
 	}
@@ -247,7 +151,7 @@ func (s *Server) getOrCreate(c call) (any, error) {
 			sameSet(session.ConnectedAccountIDs, c.params.list("connected_account_ids")))
 	})
 	if existing == nil {
-		existing = s.add(c)
+		existing = s.addSession(c)
 	}
 	if expires := c.params.time("expires_at"); !expires.IsZero() {
 		existing.expire(expires)
@@ -255,8 +159,8 @@ func (s *Server) getOrCreate(c call) (any, error) {
 	return s.response(existing), nil
 }
 
-// add creates a session from the params.
-func (s *Server) add(c call) *session {
+// addSession creates a session from the params.
+func (s *Server) addSession(c call) *session {
 	s.created++
 	added := &session{
 		ClientSessionID:     fmt.Sprintf("%08d-0000-4000-8000-000000000000", s.created),
@@ -276,7 +180,7 @@ func (s *Server) add(c call) *session {
 	return added
 }
 
-func (s *Server) get(c call) (any, error) {
+func (s *Server) getSession(c call) (any, error) {
 	if c.by == clientSessionToken {
 		if c.params.has("client_session_id") && c.params.has("user_identifier_key") {
 			return nil, &refusal{
@@ -307,13 +211,13 @@ func (s *Server) grantAccess(c call) (any, error) {
 	return s.response(found), nil
 }
 
-func (s *Server) list(c call) (any, error) {
+func (s *Server) listSessions(c call) (any, error) {
 	filter := func(name string, holds func(value string) bool) bool {
 		value := c.params.text(name)
 		return value == "" || holds(value)
 	}
 	sessions := []*session{}
-	for _, found := range s.find(c.caller, func(session *session) bool {
+	for _, found := range s.findSessions(c.caller, func(session *session) bool {
 		return filter("client_session_id", func(id string) bool { return session.ClientSessionID == id }) &&
 			filter("user_identifier_key", session.hasKey) &&
 			filter("connect_webview_id", func(id string) bool { return slices.Contains(session.ConnectWebviewIDs, id) }) &&
@@ -322,7 +226,7 @@ func (s *Server) list(c call) (any, error) {
 	}) {
 		sessions = append(sessions, s.view(found))
 	}
-	return map[string]any{"client_sessions": sessions, "ok": true}, nil
+	return object{"client_sessions": sessions, "ok": true}, nil
 }
 
 func (s *Server) revoke(c call) (any, error) {
@@ -331,7 +235,7 @@ func (s *Server) revoke(c call) (any, error) {
 		return nil, err
 	}
 	s.sessions[i].revoked = true
-	return map[string]any{"ok": true}, nil
+	return object{"ok": true}, nil
 }
 
 func (s *Server) delete(c call) (any, error) {
@@ -339,10 +243,10 @@ func (s *Server) delete(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.send(s.workspace(c.workspaceID), "client_session.deleted", map[string]any{"client_session_id": s.sessions[i].ClientSessionID})
+	s.send(s.workspace(c.workspaceID), "client_session.deleted", object{"client_session_id": s.sessions[i].ClientSessionID})
 	s.sessions[i].revoked = true // ofUsers still has it
 	s.sessions = slices.Delete(s.sessions, i, i+1)
-	return map[string]any{"ok": true}, nil
+	return object{"ok": true}, nil
 }
 
 // index returns the index of the session with the ID in the params. The session may be
@@ -357,20 +261,19 @@ func (s *Server) index(c call) (int, error) {
 	return i, nil
 }
 
-// view returns a copy of the session for a response. The response is encoded without
-// holding mu.
+// view returns the session with its DeviceCount.
 func (s *Server) view(of *session) *session {
-	view := *of
-	for _, d := range s.devices {
-		if s.canAccess(of, d) {
-			view.DeviceCount++
+	of.DeviceCount = 0
+	for _, device := range s.resources["device"] {
+		if s.canAccess(of, device) {
+			of.DeviceCount++
 		}
 	}
-	return &view
+	return of
 }
 
 func (s *Server) response(of *session) any {
-	return map[string]any{"client_session": s.view(of), "ok": true}
+	return object{"client_session": s.view(of), "ok": true}
 }
 
 // union returns a new slice with the items of have, followed by those of more that are
@@ -388,6 +291,12 @@ func union(have, more []string) []string {
 func sameSet(a, b []string) bool {
 	a, b = union(nil, a), union(nil, b)
 	return len(a) == len(b) && len(union(a, b)) == len(a)
+}
+
+// parseTime returns the zero time if the text is no time.
+func parseTime(text string) time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, text)
+	return at
 }
 
 func timestamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }

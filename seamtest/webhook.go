@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -130,9 +131,10 @@ func (s *Server) Deliveries() []Delivery {
 // has what the event has besides event_id, event_type, workspace_id, created_at and
 // occurred_at. SendEvent panics if fields cannot be encoded as JSON.
 //
-// The server itself sends client_session.deleted, connected_account.connected,
-// connect_webview.login_succeeded, lock.locked, lock.unlocked, and
-// action_attempt.lock_door and action_attempt.unlock_door with .succeeded and .failed.
+// The server itself sends client_session.deleted, connected_account.connected and .deleted,
+// connect_webview.login_succeeded, device.deleted, lock.locked, lock.unlocked,
+// action_attempt.lock_door and action_attempt.unlock_door with .succeeded and .failed, and
+// access_code with .created, .set_on_device, .failed_to_set_on_device, .changed and .deleted.
 func (w Workspace) SendEvent(eventType string, fields map[string]any) string {
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
@@ -141,32 +143,26 @@ func (w Workspace) SendEvent(eventType string, fields map[string]any) string {
 
 // send is SendEvent for callers that hold mu.
 func (s *Server) send(w Workspace, eventType string, fields map[string]any) string {
-	s.events++
 	now := timestamp(s.now())
-	event := map[string]any{
-		"event_id":     fmt.Sprintf("00000000-0000-4000-9000-%012d", s.events),
-		"event_type":   eventType,
-		"workspace_id": w.WorkspaceID,
-		"created_at":   now,
-		"occurred_at":  now,
+	event := object{
+		"event_id": s.nextID("event"), "event_type": eventType, "workspace_id": w.WorkspaceID, "created_at": now, "occurred_at": now,
 	}
-	for name, value := range fields {
-		event[name] = value
-	}
+	maps.Copy(event, fields)
 	body, err := json.Marshal(event)
 	if err != nil {
 		panic(fmt.Sprintf("seamtest: SendEvent: %v", err))
 	}
+	sent := s.add("event", w.WorkspaceID, event)
 	for _, h := range s.webhooks {
 		if h.workspaceID == w.WorkspaceID {
-			s.messages = append(s.messages, message{h, w.WebhookSecret, fmt.Sprintf("msg_%d", s.events), body})
+			s.messages = append(s.messages, message{h, w.WebhookSecret, fmt.Sprintf("msg_%d", s.made["event"]), body})
 		}
 	}
 	if !s.delivering && s.closing.Err() == nil {
 		s.delivering = true
 		s.running.Go(s.deliver)
 	}
-	return event["event_id"].(string)
+	return sent.id()
 }
 
 // deliver delivers the queued messages until there are none or the server is closed.

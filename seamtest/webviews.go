@@ -2,32 +2,10 @@ package seamtest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 )
-
-// connectWebview is a Connect Webview as the API encodes it.
-type connectWebview struct {
-	ConnectWebviewID              string            `json:"connect_webview_id"`
-	URL                           string            `json:"url"`
-	WorkspaceID                   string            `json:"workspace_id"`
-	Status                        string            `json:"status"`
-	AcceptedProviders             []string          `json:"accepted_providers"`
-	AcceptedCapabilities          []string          `json:"accepted_capabilities"`
-	AcceptedDevices               []string          `json:"accepted_devices"`
-	AnyDeviceAllowed              bool              `json:"any_device_allowed"`
-	AnyProviderAllowed            bool              `json:"any_provider_allowed"`
-	AutomaticallyManageNewDevices bool              `json:"automatically_manage_new_devices"`
-	ConnectedAccountID            *string           `json:"connected_account_id"`
-	CreatedAt                     string            `json:"created_at"`
-	CustomMetadata                map[string]string `json:"custom_metadata"`
-	CustomRedirectFailureURL      *string           `json:"custom_redirect_failure_url"`
-	CustomRedirectURL             *string           `json:"custom_redirect_url"`
-	DeviceSelectionMode           string            `json:"device_selection_mode"`
-	AuthorizedAt                  *string           `json:"authorized_at,omitempty"`
-	LoginSuccessful               bool              `json:"login_successful"`
-	WaitForDeviceCreation         bool              `json:"wait_for_device_creation"`
-}
 
 var errNoWebview = &refusal{status: http.StatusNotFound, Type: "connect_webview_not_found", Message: "Connect webview not found"}
 
@@ -42,70 +20,71 @@ func (w Workspace) CompleteWebview(connectWebviewID, connectedAccountID string) 
 	s := w.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.webviews, func(webview *connectWebview) bool {
-		return webview.ConnectWebviewID == connectWebviewID && webview.WorkspaceID == w.WorkspaceID && webview.Status == "pending"
-	})
-	if i < 0 {
+	webview := s.byID("connect_webview", w.WorkspaceID, connectWebviewID)
+	if webview == nil || webview.fields["status"] != "pending" {
 		panic(fmt.Sprintf("seamtest: CompleteWebview: the workspace has no pending Connect Webview %q", connectWebviewID))
 	}
-	return w.complete(i, connectedAccountID)
+	return w.complete(webview, connectedAccountID)
 }
 
-// complete completes the pending Connect Webview with index i. The caller must hold mu.
-func (w Workspace) complete(i int, connectedAccountID string) string {
+// complete completes a pending Connect Webview. The caller must hold mu.
+func (w Workspace) complete(webview *resource, connectedAccountID string) string {
 	s := w.server
 	if connectedAccountID == "" {
-		connectedAccountID = fmt.Sprintf("0000000c-0000-4000-8000-%012d", i+1)
+		connectedAccountID = s.nextID("connected_account")
 	}
-	now := timestamp(s.now())
-	webview := s.webviews[i]
-	webview.Status, webview.LoginSuccessful = "authorized", true
-	webview.ConnectedAccountID, webview.AuthorizedAt = &connectedAccountID, &now
-	about := map[string]any{"connect_webview_id": webview.ConnectWebviewID, "connected_account_id": connectedAccountID}
-	s.send(w, "connected_account.connected", about)
-	s.send(w, "connect_webview.login_succeeded", about)
+	w.addAccount(connectedAccountID)
+	maps.Copy(webview.fields, object{
+		"status": "authorized", "login_successful": true, "connected_account_id": connectedAccountID, "authorized_at": timestamp(s.now()),
+	})
+	for _, eventType := range []string{"connected_account.connected", "connect_webview.login_succeeded"} {
+		s.send(w, eventType, object{"connect_webview_id": webview.id(), "connected_account_id": connectedAccountID})
+	}
 	return connectedAccountID
 }
 
 // createWebview creates a Connect Webview. It is pending until CompleteWebview.
 func (s *Server) createWebview(c call) (any, error) {
-	id := fmt.Sprintf("00000000-0000-4000-a000-%012d", len(s.webviews)+1)
-	added := &connectWebview{
-		ConnectWebviewID:              id,
-		URL:                           s.http.Endpoint + viewWebview + "?connect_webview_id=" + id,
-		WorkspaceID:                   c.workspaceID,
-		Status:                        "pending",
-		AcceptedProviders:             []string{"august"},
-		AcceptedCapabilities:          []string{},
-		AcceptedDevices:               []string{},
-		AutomaticallyManageNewDevices: true,
-		CreatedAt:                     timestamp(s.now()),
-		CustomMetadata:                map[string]string{},
-		CustomRedirectFailureURL:      c.params.optional("custom_redirect_failure_url"),
-		CustomRedirectURL:             c.params.optional("custom_redirect_url"),
-		DeviceSelectionMode:           "none",
+	id := s.nextID("connect_webview")
+	fields := object{
+		"connect_webview_id":               id,
+		"url":                              s.http.Endpoint + viewWebview + "?connect_webview_id=" + id,
+		"workspace_id":                     c.workspaceID,
+		"status":                           "pending",
+		"accepted_providers":               []any{"august"},
+		"accepted_capabilities":            []any{},
+		"accepted_devices":                 []any{},
+		"any_device_allowed":               false,
+		"any_provider_allowed":             false,
+		"automatically_manage_new_devices": true,
+		"authorized_at":                    nil,
+		"connected_account_id":             nil,
+		"custom_metadata":                  object{},
+		"custom_redirect_failure_url":      nil,
+		"custom_redirect_url":              nil,
+		"device_selection_mode":            "none",
+		"login_successful":                 false,
+		"selected_provider":                nil,
+		"wait_for_device_creation":         false,
 	}
-	if c.params.has("accepted_providers") {
-		added.AcceptedProviders = c.params.list("accepted_providers")
-	}
-	if mode := c.params.text("device_selection_mode"); mode != "" {
-		added.DeviceSelectionMode = mode
-	}
-	s.webviews = append(s.webviews, added)
+	maps.Copy(fields, c.params)
+	added := s.add("connect_webview", c.workspaceID, fields)
 	if c.session != nil {
 		c.session.ConnectWebviewIDs = union(c.session.ConnectWebviewIDs, []string{id})
 	}
-	return map[string]any{"connect_webview": *added, "ok": true}, nil
+	return object{"connect_webview": added, "ok": true}, nil
 }
 
-// getWebview returns a Connect Webview of the caller's workspace. With a client session
-// token, it returns only those that the session can use.
-func (s *Server) getWebview(c call) (any, error) {
-	for _, webview := range s.webviews {
-		if webview.ConnectWebviewID == c.params.text("connect_webview_id") && webview.WorkspaceID == c.workspaceID &&
-			(c.session == nil || slices.Contains(c.session.ConnectWebviewIDs, webview.ConnectWebviewID)) {
-			return map[string]any{"connect_webview": *webview, "ok": true}, nil
-		}
+// deleteWebview deletes a Connect Webview. Its account stays connected, but sessions cannot
+// access the account by it any more.
+func (s *Server) deleteWebview(c call) (any, error) {
+	webview, err := s.byIDOf(c, "connect_webview", errNoWebview)
+	if err != nil {
+		return nil, err
 	}
-	return nil, errNoWebview
+	s.remove("connect_webview", func(r *resource) bool { return r == webview })
+	for _, session := range s.sessions {
+		session.ConnectWebviewIDs = slices.DeleteFunc(session.ConnectWebviewIDs, func(id string) bool { return id == webview.id() })
+	}
+	return object{"ok": true}, nil
 }

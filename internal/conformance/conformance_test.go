@@ -64,19 +64,30 @@ func (p peer) client(t *testing.T, opts ...seam.Option) *seam.Client {
 //   - A request without a body is refused by connect_webviews/create.
 //   - A param that the endpoint does not have is ignored.
 //   - Sessions and Connect Webviews of other workspaces are found.
+//   - Connect Webviews have no pages.
+//   - Updates and deletions of access codes take effect before their action attempt ends. The response to
+//     a create has no action attempt.
+//   - A filter of events that an event does not have lets the event through.
 //   - next_page_url has the cursor as next_page_cursor instead of page_cursor.
 var lackedByVendorFake = []string{
 	"get_with_unknown_token", "get_with_revoked_token", "get_or_create_with_api_key", "get_or_create_updates_expiry",
 	"list", "list_of_key", "grant_access", "grant_access_associates_user", "revoke", "revoke_again", "get_revoked", "create_after_revoke",
 	"delete", "delete_again", "delete_with_query",
+}
+
+// endpointsLackedByVendorFake are such steps for other resources.
+var endpointsLackedByVendorFake = []string{
 	"webview_get_as_another_user", "webview_create_with_personal_access_token", "devices_with_personal_access_token",
+	"webviews_of_user", "devices_of_user", "locks_of_user", "accounts_of_user", "account_search", "access_code_list_of_user",
+	"webview_delete",
 }
 
 // wordedByVendorFake are the steps in which Seam's fake server and seamtest refuse the
 // same params with different messages: the fake has an older schema, with fewer values,
-// and converts what is sent for limit to a number.
+// and converts what is sent for limit to a number. It adds data to an error.
 var wordedByVendorFake = []string{
 	"webview_invalid", "devices_invalid", "devices_with_limit_0", "devices_with_invalid_limit", "devices_with_empty_limit",
+	"access_code_delete_again",
 }
 
 // conformance tests a Seam server with this client. Later steps use what earlier
@@ -374,8 +385,6 @@ func conformance(t *testing.T, p peer) {
 		require.NoError(t, err)
 		assert.JSONEq(t, `{"ok": true}`, string(body))
 	})
-
-	endpoints(t, p)
 }
 
 // send sends a request that package seam does not. An empty value removes a header.

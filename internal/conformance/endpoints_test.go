@@ -37,8 +37,36 @@ type response struct {
 	}
 	Device, Lock struct {
 		DeviceID   string `json:"device_id"`
-		Properties struct{ Locked bool }
+		Properties struct {
+			Name   string
+			Locked bool
+		}
 	}
+	Locks []struct {
+		DeviceID string `json:"device_id"`
+	}
+	ConnectWebviews []struct {
+		ConnectWebviewID string `json:"connect_webview_id"`
+	} `json:"connect_webviews"`
+	ConnectedAccount struct {
+		ConnectedAccountID            string         `json:"connected_account_id"`
+		AutomaticallyManageNewDevices bool           `json:"automatically_manage_new_devices"`
+		CustomMetadata                map[string]any `json:"custom_metadata"`
+	} `json:"connected_account"`
+	ConnectedAccounts []struct {
+		ConnectedAccountID string `json:"connected_account_id"`
+	} `json:"connected_accounts"`
+	AccessCode struct {
+		AccessCodeID string `json:"access_code_id"`
+		DeviceID     string `json:"device_id"`
+		Code, Name   string
+		Type         string
+	} `json:"access_code"`
+	AccessCodes []struct {
+		AccessCodeID string `json:"access_code_id"`
+	} `json:"access_codes"`
+	Events        []event
+	Event         event
 	ActionAttempt struct {
 		ActionAttemptID string `json:"action_attempt_id"`
 		ActionType      string `json:"action_type"`
@@ -50,6 +78,12 @@ type response struct {
 	}
 	Error struct{ Type string }
 	OK    bool
+}
+
+type event struct {
+	EventID   string `json:"event_id"`
+	EventType string `json:"event_type"`
+	DeviceID  string `json:"device_id"`
 }
 
 const (
@@ -74,7 +108,12 @@ func endpoints(t *testing.T, p peer) {
 	})
 	invalidRequests(t, p)
 	webviews(t, p, asUser)
-	doors(t, p, devices(t, p, asUser))
+	lock := devices(t, p, asUser)
+	doors(t, p, lock)
+	ofUser(t, p)
+	accessCodes(t, p, lock)
+	events(t, p, lock)
+	accounts(t, p)
 }
 
 // invalidRequests have an error in their response.
@@ -100,6 +139,17 @@ func invalidRequests(t *testing.T, p peer) {
 			"page_cursor": "not base64",
 		}, status: 400, errorType: "invalid_input"},
 		{step: "devices_with_limit_0", path: listDevices, params: object{"limit": nil}, status: 400, errorType: "invalid_input"},
+		{step: "device_unnamed", path: "/devices/get", status: 400, errorType: "invalid_input"},
+		{step: "lock_unnamed", path: "/locks/get", status: 400, errorType: "invalid_input"},
+		{step: "access_code_with_one_time", path: "/access_codes/create", params: object{"device_id": "lock", "starts_at": settledCreatedAt}, status: 400, errorType: "invalid_input"},
+		{step: "access_code_without_a_device", path: "/access_codes/get", params: object{"code": "1234"}, status: 400, errorType: "invalid_input"},
+		{step: "access_codes_of_everything", path: "/access_codes/list", status: 400, errorType: "invalid_input"},
+		{step: "access_code_of_unknown_device", path: "/access_codes/create", params: object{"device_id": "11111111-1111-4111-8111-111111111111"}, status: 404, errorType: "device_not_found"},
+		{step: "events_of_all_time", path: "/events/list", status: 400, errorType: "invalid_input"},
+		{step: "event_unnamed", path: "/events/get", status: 400, errorType: "invalid_input"},
+		{step: "event_unknown", path: "/events/get", params: object{"event_id": "11111111-1111-4111-8111-111111111111"}, status: 404, errorType: "event_not_found"},
+		{step: "account_unnamed", path: "/connected_accounts/get", status: 400, errorType: "invalid_input"},
+		{step: "account_unknown", path: "/connected_accounts/get", params: object{"connected_account_id": "unknown"}, status: 404, errorType: "connected_account_not_found"},
 		{step: "devices_with_publishable_key", path: listDevices, opts: []seam.Option{withPublishableKey}, status: 401, errorType: "unauthorized"},
 	} {
 		t.Run(tt.step, func(t *testing.T) {

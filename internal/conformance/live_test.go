@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -94,16 +93,8 @@ type service struct {
 
 const maskedWorkspace = "workspace"
 
-// otherResources matches the steps for resources other than client sessions. A sandbox
-// may lack the devices and accounts that they need, and what they create could not be
-// deleted.
-var otherResources = regexp.MustCompile(`/(webview_|devices|session_has_webview$|create_with_access$)`)
-
 func (s *service) next(t *testing.T) {
 	t.Helper()
-	if otherResources.MatchString(t.Name()) {
-		t.Skip("it needs resources other than client sessions")
-	}
 	s.t = t
 }
 

@@ -40,15 +40,22 @@ var vendorSeed = seamtest.Workspace{
 	PersonalAccessToken: "seam_at1_longtoken",
 }
 
+// everything tests client sessions and the other resources.
+func everything(t *testing.T, p peer) {
+	t.Helper()
+	conformance(t, p)
+	endpoints(t, p)
+}
+
 // TestConformanceRecorded runs the suite against the recorded responses of Seam's
 // fake server. It does not need Node.
 func TestConformanceRecorded(t *testing.T) {
 	t.Parallel()
 	tape := &tape{}
-	conformance(t, peer{
+	everything(t, peer{
 		endpoint:  "http://localhost",
 		Workspace: vendorSeed,
-		lacks:     lackedByVendorFake,
+		lacks:     slices.Concat(lackedByVendorFake, endpointsLackedByVendorFake),
 		transport: tape,
 		exchange:  tape.next,
 		outage:    func(*testing.T, ...string) {},
@@ -61,10 +68,10 @@ func TestConformanceVendorFake(t *testing.T) {
 	t.Parallel()
 	endpoint := startVendorFake(t)
 	tape := &tape{live: http.DefaultTransport}
-	conformance(t, peer{
+	everything(t, peer{
 		endpoint:  endpoint,
 		Workspace: vendorSeed,
-		lacks:     lackedByVendorFake,
+		lacks:     slices.Concat(lackedByVendorFake, endpointsLackedByVendorFake),
 		transport: tape,
 		exchange:  tape.next,
 		outage: func(t *testing.T, paths ...string) {
@@ -93,7 +100,7 @@ func TestConformanceSeamtest(t *testing.T) {
 		srv.AddDevice(account)
 	}
 	tape := &tape{live: http.DefaultTransport, loose: true}
-	conformance(t, peer{
+	everything(t, peer{
 		endpoint:  srv.URL,
 		Workspace: srv.Workspace,
 		transport: tape,
@@ -305,6 +312,7 @@ const (
 // settled has fixed values for the fields that differ in each recording.
 var settled = map[string]string{
 	"created_at":       settledCreatedAt,
+	"occurred_at":      settledCreatedAt,
 	"expires_at":       settledExpiresAt,
 	"url":              "https://fakeseamconnect.test/connect_webviews/view",
 	"page_cursor":      "c2V0dGxlZA==",
