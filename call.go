@@ -79,9 +79,9 @@ func one(ctx context.Context, c *call, check func(*ClientSession) error) (*Clien
 	})
 }
 
-// maxListStrings limits the memory of a list, which can be many times that of its JSON. It
-// counts the elements of the sessions' slices, and each session as the 20 strings that have
-// the size of its struct: 256 MiB in all.
+// maxListStrings limits the memory of a list, which can need many times the memory of its
+// JSON. The unit is the size of a string. A session counts as 20 of them, the size of its
+// struct, and each element of its slices as one. The limit is 256 MiB.
 const maxListStrings = 16 << 20
 
 var errListTooLarge = errors.New("response needs more than 268435456 bytes of memory; use All or a filter")
@@ -113,11 +113,11 @@ func list(ctx context.Context, c *call, check func(*ClientSession) error) ([]Cli
 	})
 }
 
-// errStopped makes the decoder stop after the caller's break.
+// errStopped ends decoding when the caller's loop has ended.
 var errStopped = errors.New("loop ended")
 
-// each is like list, but yields one session at a time. Each range loop sends the request
-// again.
+// each is like list, but yields one session at a time. Each loop over its result sends a
+// request.
 func each(ctx context.Context, c *call, check func(*ClientSession) error) iter.Seq2[ClientSession, error] {
 	return func(yield func(ClientSession, error) bool) {
 		c := *c // loops may run concurrently
@@ -128,7 +128,7 @@ func each(ctx context.Context, c *call, check func(*ClientSession) error) iter.S
 				if err := d.Value(session); err != nil {
 					return err
 				}
-				// Once ctx has ended, yield nothing more.
+				// If ctx has ended, end the loop with its error, not after one more session.
 				if err := cmp.Or(check(session), ctx.Err()); err != nil {
 					return err
 				}
@@ -148,11 +148,11 @@ func each(ctx context.Context, c *call, check func(*ClientSession) error) iter.S
 	}
 }
 
-// none sends a call whose response needs no content. If it has a session, check returns an
-// error for one that was not requested. check is nil for a response that has none.
+// none sends a call whose response needs no session. If the response has one, check returns
+// an error unless it was requested. If check is nil, a session is ignored.
 //
 // The response must have a session, or "ok": true, as in Seam's schema, or be {}, as in
-// Seam's documentation. An error page from a proxy is neither.
+// Seam's documentation. Anything else, such as a page from a proxy, is an error.
 func none(ctx context.Context, c *call, check func(*ClientSession) error) error {
 	_, err := do(ctx, c, false, func(r io.Reader) (struct{}, error) {
 		var response struct {
@@ -244,7 +244,7 @@ func (c *call) encode() {
 	}
 	body, err := json.Marshal(c.params)
 	if problem := paramsProblem("params", reflect.ValueOf(c.params), false, 0); problem != "" {
-		c.body = body // has what redact removes
+		c.body = body // redact removes the user identifier keys in it
 		c.err = invalid(redact.Line(c.redact(problem)))
 		return
 	}

@@ -105,14 +105,14 @@ type ClientSessionGetOrCreateParams struct {
 	ConnectWebviewIDs   []string  `json:"connect_webview_ids,omitempty"`   // Connect Webviews that the user can use
 	ConnectedAccountIDs []string  `json:"connected_account_ids,omitempty"` // accounts whose devices the user can access
 	UserIdentityID      string    `json:"user_identity_id,omitzero"`       // Seam's ID of the user
-	ExpiresAt           time.Time `json:"expires_at,omitzero"`             // also of an existing session; if zero, see GetOrCreate
+	ExpiresAt           time.Time `json:"expires_at,omitzero"`             // of a new session and of an existing one; see GetOrCreate
 }
 
 // GetOrCreate returns the session of a user. If there is none, it creates one. If
 // ExpiresAt is set, Seam updates the expiry of an existing session before it returns it.
 // If it is zero, Seam chooses the expiry of a new session.
 //
-// The access of an existing session may differ from params. To add access to it, use
+// An existing session may lack the access in params. To add it, use
 // [ClientSessionsService.GrantAccess]. A response with the session of another user is an
 // [*APIError].
 //
@@ -145,11 +145,12 @@ type ClientSessionGrantAccessParams struct {
 	UserIdentityID      string   `json:"user_identity_id,omitzero"`       // user identity to set
 }
 
-// GrantAccess adds access to a session, by its ID or by user. With both, it also associates
-// the session with the user. If there is no such session, the error matches [ErrNotFound].
-// A response with another session is an [*APIError].
+// GrantAccess adds access to a session, by its ID or by user. If params have both, it also
+// associates the session with the user. If there is no such session, the error matches
+// [ErrNotFound]. A response with another session is an [*APIError].
 //
-// [WithUser] is rejected together with a ClientSessionID, since it would not limit the call.
+// If params have a ClientSessionID, [WithUser] is rejected, since it would not limit the
+// call.
 //
 // GrantAccess is idempotent.
 //
@@ -269,7 +270,7 @@ func (s *ClientSessionsService) RevokeAll(ctx context.Context, params ClientSess
 		})
 	}
 	running.Wait()
-	if len(panics) > 0 { // panic again in the caller's goroutine, so that the caller can recover
+	if len(panics) > 0 { // here, unlike in the other goroutines, the caller can recover
 		panic(<-panics)
 	}
 	revoked := []ClientSession{}

@@ -24,7 +24,8 @@ const (
 	publishableKey
 )
 
-// credentialForm has the prefix, the name and the option of a kind.
+// credentialForm has what differs between the kinds of credentials: how they begin, and their
+// name and option in errors.
 type credentialForm struct {
 	kind                 credentialKind
 	prefix, name, option string

@@ -7,8 +7,8 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// member tells whether a JSON value is null, true or something else. It does not retain the
-// value, however large.
+// member records whether a JSON value is null, true or another one. It keeps no copy of the
+// value, which may be large.
 type member int
 
 const (
@@ -44,7 +44,7 @@ func (s status) err() error {
 	return nil
 }
 
-// envelope is what a response has beside sessions.
+// envelope has the parts of a response beside its sessions.
 type envelope struct {
 	status
 	Pagination struct {
@@ -66,9 +66,9 @@ func (e *envelope) decode(name string, d *transport.Decoder) error {
 	return d.Skip()
 }
 
-// err returns an error if the response says that it failed or that it is not the whole.
-// Seam's client sessions are not paged. Module api, which follows pages, uses Client.Post,
-// which does not call err of envelope.
+// err returns an error if the response says that the request failed, or that there are more
+// pages. Seam does not page client sessions. Client.Post does not call err, so that module
+// api can request all pages with it.
 func (e *envelope) err() error {
 	if err := e.status.err(); err != nil {
 		return err

@@ -143,8 +143,8 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// decodeBody sets the fields of e from the body of a non-2xx response. It ignores fields of
-// the wrong type.
+// decodeBody sets Type, Message and ValidationErrors from the body of a non-2xx response. It
+// ignores values of the wrong type.
 func (e *APIError) decodeBody(body []byte, secrets redact.Secrets) {
 	var envelope struct {
 		Error struct {
@@ -164,8 +164,8 @@ func (e *APIError) decodeBody(body []byte, secrets redact.Secrets) {
 // addValidationErrors flattens a tree of validation errors. Each node has its
 // messages under _errors, and its children under the names of fields.
 func (e *APIError) addValidationErrors(name string, node any, depth int, secrets redact.Secrets) {
-	// limit bounds the messages of a field, the number of fields and the bytes of a name,
-	// because flattening a hostile tree makes it grow.
+	// limit is for the messages of a field, the number of fields and the bytes of a name: a
+	// hostile tree is much larger when it is flat.
 	const limit = 200
 	children, _ := node.(map[string]any)
 	if depth > 32 || len(name) > limit || len(e.ValidationErrors) >= limit {

@@ -19,10 +19,11 @@ import (
 // SEAM_ENDPOINT sets one.
 const DefaultEndpoint = "https://connect.getseam.com"
 
-// Option configures a [Client], if passed to [NewClient], or a single call. Of several
-// options for one setting the last wins. The credential is one setting. An invalid option
-// makes NewClient or the call return an error that matches [ErrInvalidParams]. Options can
-// be reused and shared between goroutines, except those of [WithResponse].
+// Option configures a [Client], if passed to [NewClient], or a single call. An option
+// overrides earlier ones for the same setting, and all kinds of credentials are one
+// setting. An invalid option makes NewClient or the call return an error that matches
+// [ErrInvalidParams]. Options can be reused and shared between goroutines, except those of
+// [WithResponse].
 type Option func(*config) error
 
 // WithAPIKey authenticates with an API key.
@@ -54,8 +55,8 @@ func WithPersonalAccessToken(token, workspaceID string) Option {
 // See https://docs.seam.co/latest/api/authentication.
 func WithClientSessionToken(token string) Option { return withCredential(clientSessionToken, token) }
 
-// WithPublishableKey authenticates with a publishable key. It can only create client
-// sessions without any access.
+// WithPublishableKey authenticates with a publishable key. Such a key works with Create and
+// GetOrCreate only, and cannot give a session access to anything.
 //
 // See https://docs.seam.co/latest/api/authentication.
 func WithPublishableKey(key string) Option { return withCredential(publishableKey, key) }
@@ -165,8 +166,9 @@ func WithIdempotent() Option {
 // get_or_create, grant_access and list, and /connect_webviews/list,
 // /connected_accounts/list, /devices/list, /devices/unmanaged/list, /locks/list,
 // /access_codes/list, /access_codes/unmanaged/list, /noise_sensors/list,
-// /thermostats/list and /thermostats/schedules/list. With others, use [Client.Post] and
-// params that have one. WithUser can be passed only to calls, not to [NewClient].
+// /thermostats/list and /thermostats/schedules/list. For any other that takes it, use
+// [Client.Post] with params that have it. WithUser can be passed only to calls, not to
+// [NewClient].
 func WithUser(userIdentifierKey string) Option {
 	return func(c *config) error {
 		if problem := transport.StringProblem("the user identifier key", userIdentifierKey); problem != "" {

@@ -25,8 +25,8 @@ func (p *pace) slow(wait time.Duration) {
 	}
 }
 
-// run runs call. If call is rate limited after its retries, run repeats it, until that has
-// happened three times while no other call got through.
+// run runs call, and repeats it if it is rate limited even after its retries. It gives up
+// when that has happened three times in a row and no other call got through meanwhile.
 func (p *pace) run(ctx context.Context, call func() error) error {
 	for stalled := 0; ; {
 		p.mu.Lock()
@@ -34,7 +34,7 @@ func (p *pace) run(ctx context.Context, call func() error) error {
 		p.mu.Unlock()
 		select {
 		case <-time.After(wait):
-		case <-ctx.Done(): // the call says so
+		case <-ctx.Done(): // call returns the error
 		}
 		err := call()
 		p.mu.Lock()

@@ -12,8 +12,8 @@ import (
 	"github.com/seam-go/seam/internal/transport"
 )
 
-// paramsProblem returns what is wrong with v, or the empty string. The message refers to v
-// as name. It rejects blank strings, which Seam may ignore. It also rejects invalid UTF-8:
+// paramsProblem returns why v, called name, must not be sent, or the empty string. It
+// rejects blank strings, which Seam may ignore. It also rejects invalid UTF-8:
 // encoding/json replaces it, which could make the keys of two users equal. Blank strings in
 // a map and behind a pointer are allowed, since they were set on purpose.
 func paramsProblem(name string, v reflect.Value, blankAllowed bool, depth int) string {
@@ -80,8 +80,9 @@ func paramsProblem(name string, v reflect.Value, blankAllowed bool, depth int) s
 	return ""
 }
 
-// userIdentifierKeys returns all strings, numbers and object keys under user_identifier_key
-// in body, the JSON of params, at any depth. It returns none if body is empty.
+// userIdentifierKeys returns the user identifier keys in body, the JSON of params. The params
+// of Post can have a user_identifier_key at any depth, with any value: all strings, numbers
+// and names of members in that value are returned. body may be empty.
 func userIdentifierKeys(body []byte) []string {
 	var tree any
 	dec := json.NewDecoder(bytes.NewReader(body))

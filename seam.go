@@ -91,6 +91,7 @@
 //
 // # Other packages
 //
+//   - Module github.com/seam-go/seam/api has typed methods for the rest of the API.
 //   - [github.com/seam-go/seam/sessioncache] keeps a valid client session for each
 //     user.
 //   - [github.com/seam-go/seam/webhook] verifies and decodes the events that Seam
