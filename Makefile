@@ -1,7 +1,7 @@
 # The tasks of this project. `make help` lists them.
 
 # Every module but the root, and those of them that are released with it, under its version.
-NESTED := api examples/otel examples/webapp/browser sessioncache/redisstore
+NESTED := api examples/otel examples/webapp sessioncache/redisstore
 RELEASED := $(filter-out examples/% internal/%,$(NESTED))
 
 help: ## list the targets
@@ -114,7 +114,7 @@ apidiff: ## the changes to the public API since the last release; fails for inco
 version: ## set the version of the next release to NEXT, such as 0.3.0, and move the changes in CHANGELOG.md to it
 	@test -n "$(NEXT)" || { echo "make version needs NEXT=<version>"; exit 1; }
 	sed -i.old 's/^const Version = .*/const Version = "$(NEXT)"/' version.go
-	for module in $(RELEASED); do go -C $$module mod edit -require github.com/seam-go/seam@v$(NEXT) || exit 1; done
+	for module in $(NESTED); do go -C $$module mod edit -require github.com/seam-go/seam@v$(NEXT) || exit 1; done
 	sed -i.old -e "s/^## \[Unreleased\]$$/&\n\n## [$(NEXT)] - $$(date +%F)/" -e 's|^\(\[Unreleased\]: .*/seam-go/seam/\).*|\1compare/v$(NEXT)...HEAD\n[$(NEXT)]: https://github.com/seam-go/seam/releases/tag/v$(NEXT)|' CHANGELOG.md
 	sed -i.old '/^No version has been released yet/,/^$$/d' README.md # true until the first release
 	rm version.go.old CHANGELOG.md.old README.md.old
@@ -134,7 +134,8 @@ rehearsal: ## release the last commit in a scratch clone: its notes, its modules
 	export MAKEFLAGS=--silent GIT_AUTHOR_NAME=nobody GIT_AUTHOR_EMAIL=nobody@localhost && \
 	export GIT_COMMITTER_NAME=nobody GIT_COMMITTER_EMAIL=nobody@localhost && \
 	sed -i.old 's/^## \[Unreleased\]$$/&\n\nA rehearsal./' CHANGELOG.md && echo 'const Rehearsed = 0' >>version.go && \
-	make version NEXT=0.999.0 && git commit --quiet --all --message=First && make changelog notes apidiff modules && \
+	make version NEXT=0.999.0 && git commit --quiet --all --message=First && \
+	for module in $(NESTED); do go -C $$module list -deps ./... >/dev/null || exit 1; done && make changelog notes apidiff modules && \
 	for tag in v0.999.0 $(RELEASED:%=%/v0.999.0); do git tag $$tag || exit 1; done && \
 	sed -i.old '/Rehearsed/d' version.go && make version NEXT=0.999.1 && git commit --quiet --all --message=Second && \
 	if make apidiff >/dev/null 2>&1; then echo "0.999.1 removes a name, which only 0.1000.0 can"; exit 1; fi && \

@@ -4,22 +4,24 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
-	"fmt"
 	"html/template"
-	"log"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/api"
 	"github.com/seam-go/seam/sessioncache"
 )
 
-//go:embed page.html style.css
+//go:embed page.html page.js style.css
 var files embed.FS
 
 var page = template.Must(template.ParseFS(files, "page.html"))
@@ -29,12 +31,14 @@ const lifetime = 24 * time.Hour
 
 // app is the backend.
 type app struct {
+	seam     *api.Client
 	sessions *sessioncache.Cache
 	endpoint string   // where browsers reach Seam
 	site     *url.URL // where browsers reach this backend
 
-	mu      sync.Mutex
-	signIns map[string]signIn // by cookie; in production, a table of your database
+	mu       sync.Mutex          // in production, the maps are tables of your database
+	signIns  map[string]signIn   // by cookie
+	webviews map[string][]string // the IDs of each user's Connect Webviews
 }
 
 type signIn struct {
@@ -42,8 +46,19 @@ type signIn struct {
 	expires time.Time
 }
 
-func newApp(sessions *sessioncache.Cache, endpoint string, site *url.URL) *app {
-	return &app{sessions: sessions, endpoint: endpoint, site: site, signIns: map[string]signIn{}}
+func newApp(client *api.Client, endpoint string, site *url.URL) (*app, error) {
+	a := &app{seam: client, endpoint: endpoint, site: site, signIns: map[string]signIn{}, webviews: map[string][]string{}}
+	var err error
+	a.sessions, err = sessioncache.New(client.Client, sessioncache.Config{Lifetime: lifetime, Logger: slog.Default(), Params: a.access})
+	return a, err
+}
+
+// access returns what the session of a user has access to. A user who has signed out gets
+// it again with the next session.
+func (a *app) access(_ context.Context, user string) (seam.ClientSessionGetOrCreateParams, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return seam.ClientSessionGetOrCreateParams{ConnectWebviewIDs: slices.Clone(a.webviews[user])}, nil
 }
 
 func (a *app) handler() http.Handler {
@@ -52,6 +67,10 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("POST /signin", a.signIn)
 	mux.HandleFunc("POST /signout", a.signOut)
 	mux.Handle("POST /seam/session", a.sessions.Handler(a.userOf))
+	mux.Handle("POST /connect", a.forUser(a.connect))
+	mux.Handle("GET /doors", a.forUser(a.doors))
+	mux.Handle("POST /unlock", a.forUser(a.unlock))
+	mux.Handle("GET /page.js", http.FileServerFS(files))
 	mux.Handle("GET /style.css", http.FileServerFS(files))
 	return a.protect(mux)
 }
@@ -79,16 +98,15 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 
 // showPage shows the account of a user, or the sign-in if user is empty.
 func (a *app) showPage(w http.ResponseWriter, status int, user, notice string) {
-	nonce := rand.Text()
 	header := w.Header()
 	header.Set("Cache-Control", "no-store") // the page differs between visitors
-	header.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src 'self'; script-src 'nonce-%s'; "+
-		"connect-src 'self' %s/; form-action 'self'; base-uri 'none'; frame-ancestors 'none'", nonce, a.endpoint))
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; "+
+		"connect-src 'self' "+a.endpoint+"/; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	view := struct{ Endpoint, Nonce, Notice, User string }{a.endpoint, nonce, notice, user}
+	view := struct{ Endpoint, Notice, User string }{a.endpoint, notice, user}
 	if err := page.Execute(w, view); err != nil {
-		log.Print(err)
+		slog.Error("the page was not sent", "error", err)
 	}
 }
 
@@ -161,7 +179,7 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 			a.mu.Lock()
 			a.signIns[cookie] = current // so that the user can try again
 			a.mu.Unlock()
-			log.Print(err) // without secrets
+			slog.Error("a user may still be signed in", "error", err) // without secrets
 			http.Error(w, "You may still be signed in. Try again.", http.StatusServiceUnavailable)
 			return
 		}

@@ -43,7 +43,7 @@ func TestPackage(t *testing.T) {
 	allowed := strings.Join([]string{
 		`^\w+\.go$`, `^[A-Z]+(\.md)?$`, `^go\.(mod|sum)$`, `^docs/\w+\.md$`,
 		`^(imkit|imkit/imkittest|internal/\w+|seamtest|seamtest/seamd|sessioncache|sessioncache/internal/cachetest|webhook)/\w+\.go$`,
-		`^examples/[\w-]+/\w+\.(go|html|css)$`, `^seamtest/endpoints\.(json|mjs)$`,
+		`^examples/[\w-]+/\w+\.go$`, `^seamtest/endpoints\.(json|mjs)$`,
 		`^testdata/(documented|imkit|recorded|wire/\w+)/\w+\.json$`, `^testdata/[\w.]+\.(json|txt)$`, `^webhook/testdata/[\w.]+\.json$`,
 		`^Makefile$`, `^\.git(ignore|attributes)$`, `^\.golangci\.yml$`, `^\.(ci|github)/`, // can only be here
 	}, "|")
