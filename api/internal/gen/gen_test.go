@@ -175,6 +175,20 @@ func TestDeprecated(t *testing.T) {
 	assert.Regexp(t, `// Deprecated: .*\nfunc \(s \*LocksService\) LockDoor`, files["locks.go"])
 }
 
+// TestRemovedFromOnePlace keeps a field of a shared struct as it is where Seam still has it.
+func TestRemovedFromOnePlace(t *testing.T) {
+	t.Parallel()
+	pinned, text := sources(t)
+	pinned.Operations["/customers/create_portal"].Removed = map[string]*node{"customer_data.rooms.name": {Type: "string"}}
+	overlay, err := parseOverlay(text)
+	require.NoError(t, err)
+	m, err := build(pinned, overlay)
+	require.NoError(t, err)
+	place := m.types["CustomerPlace"]
+	assert.False(t, place.fields["name"].deprecated)
+	assert.Equal(t, place.sources, place.fields["name"].required)
+}
+
 // TestPin keeps what users can have in their code.
 func TestPin(t *testing.T) {
 	t.Parallel()
@@ -216,4 +230,21 @@ func TestPin(t *testing.T) {
 	assert.Empty(t, fourth.Operations)
 	assert.Equal(t, []string{"from 3 to 4", "removed /locks/open"}, fourth.changes(third))
 	assert.Equal(t, []string{"from 4 to 3", "added /locks/open"}, third.changes(fourth))
+}
+
+// TestPinLeavesOut what Seam does not document, and what it serves to its own apps. Some of
+// that was documented for a time, under paths that cannot be Go names.
+func TestPinLeavesOut(t *testing.T) {
+	t.Parallel()
+	operation := map[string]any{"post": map[string]any{}}
+	pinned, err := pin(map[string]any{"paths": map[string]any{
+		"/locks/list":                    operation,
+		"/locks/get":                     map[string]any{"get": map[string]any{}},
+		"/locks/open":                    map[string]any{"post": map[string]any{"x-undocumented": "words"}},
+		"/locks/close":                   map[string]any{"post": map[string]any{"x-deprecated": "words"}},
+		"/seam/customer/v1/spaces/list":  operation,
+		"/seam/customer/v1/hooks/[hook]": operation,
+	}}, "1", &schema{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"/locks/list"}, sorted(pinned.Operations))
 }

@@ -98,6 +98,13 @@ func build(s *schema, o *overlay) (*model, error) {
 		}
 		m.addOperation(path, s.Operations[path])
 	}
+	for _, path := range sorted(m.resources) {
+		for _, f := range m.resources[path].methods {
+			for _, field := range sorted(f.op.Removed) {
+				m.addRemoved(f.params, strings.Split(field, "."), f.op.Removed[field])
+			}
+		}
+	}
 	for _, t := range m.types {
 		m.finish(t)
 	}
@@ -172,9 +179,6 @@ func (m *model) addOperation(path string, op *operation) {
 	f.params = m.define(r.singular+f.name+"Params", op.Request, &structType{
 		request: true, file: file(path), sentence: "are the params of " + f.name + ".",
 	})
-	for field, n := range op.Removed {
-		m.addRemoved(f.params, strings.Split(field, "."), n)
-	}
 	m.either(f, l, last)
 
 	if op.Key != "" {

@@ -10,6 +10,7 @@ import (
 
 // pin returns the part of Seam's OpenAPI document that the module is generated from: the
 // documented operations, as POST, and the schemas that they refer to. It has no descriptions.
+// Paths under /seam/ are for Seam's own apps and are left out.
 //
 // Operations and fields that are deprecated are left out, unless old has them: a name that
 // users can have in their code stays. For the same reason a field that Seam has removed from
@@ -20,7 +21,7 @@ func pin(document map[string]any, version string, old *schema) (*schema, error) 
 	for path, item := range object(document["paths"]) {
 		post := object(object(item)["post"])
 		_, known := old.Operations[path]
-		if post == nil || post["x-undocumented"] != nil || post["x-deprecated"] != nil && !known {
+		if post == nil || strings.HasPrefix(path, "/seam/") || post["x-undocumented"] != nil || post["x-deprecated"] != nil && !known {
 			continue
 		}
 		op := &operation{Deprecated: post["x-deprecated"] != nil}

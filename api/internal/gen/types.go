@@ -65,12 +65,16 @@ func (m *model) addNode(t *structType, f *structField, n *node) {
 	f.deprecated = f.deprecated || n.Deprecated
 }
 
-// addRemoved adds a field that requests had in an earlier version.
+// addRemoved adds a field that requests had in an earlier version, unless another place where
+// the struct is used still has it.
 func (m *model) addRemoved(t *structType, place []string, n *node) {
 	if len(place) > 1 {
 		if f := t.fields[place[0]]; f != nil && f.typ.leaf().kind == "named" {
 			m.addRemoved(m.types[f.typ.leaf().name], place[1:], n)
 		}
+		return
+	}
+	if t.fields[place[0]] != nil {
 		return
 	}
 	f := &structField{json: place[0], name: camel(place[0])}
