@@ -582,19 +582,13 @@ func (r ResourceError) LogValue() slog.Value {
 	return slog.AnyValue(fields(r))
 }
 
-// Change is a change of a field, a property or a resource. Fields that do not apply are
-// zero.
+// Change is a change of a field or a property. Fields that do not apply are zero.
 type Change struct {
-	_     incomparable
-	Field string `json:"field,omitzero"`
-	From  any    `json:"from,omitzero" seam:"secret"` // a string or an object
-
-	// MutationCode is one of creating, deferring_creation, deleting, updating_code,
-	// updating_name, updating_time_frame.
-	MutationCode string `json:"mutation_code,omitzero"`
-
+	_        incomparable
+	Field    string `json:"field,omitzero"`
+	From     string `json:"from,omitzero" seam:"secret"`
 	Property string `json:"property,omitzero"`
-	To       any    `json:"to,omitzero" seam:"secret"` // a string or an object
+	To       string `json:"to,omitzero" seam:"secret"`
 }
 
 // redacted returns c as it is formatted.

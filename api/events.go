@@ -150,30 +150,30 @@ type Event struct {
 	// Method is one of automatic, card, external, keycode, manual, remote, seam, unknown.
 	Method string `json:"method,omitzero"`
 
-	MinutMetadata         map[string]any `json:"minut_metadata,omitzero"`
-	MissingDeviceIDs      []string       `json:"missing_device_ids,omitzero"`
-	MotionSubType         string         `json:"motion_sub_type,omitzero"` // human, other, package, vehicle
-	NoiseLevelDecibels    *float64       `json:"noise_level_decibels,omitzero"`
-	NoiseLevelNRS         *float64       `json:"noise_level_nrs,omitzero"`
-	NoiseThresholdID      string         `json:"noise_threshold_id,omitzero"`
-	NoiseThresholdName    string         `json:"noise_threshold_name,omitzero"`
-	NoiseawareMetadata    map[string]any `json:"noiseaware_metadata,omitzero"`
-	OccurredAt            time.Time      `json:"occurred_at,omitzero"`
-	Reason                EventReason    `json:"reason,omitzero"`
-	RequestedMutations    []Change       `json:"requested_mutations,omitzero"`
-	SpaceID               string         `json:"space_id,omitzero"`
-	SpaceKey              string         `json:"space_key,omitzero"`
-	StartsAt              time.Time      `json:"starts_at,omitzero"`
-	Status                string         `json:"status,omitzero"`
-	TemperatureCelsius    *float64       `json:"temperature_celsius,omitzero"`
-	TemperatureFahrenheit *float64       `json:"temperature_fahrenheit,omitzero"`
-	ThermostatScheduleID  string         `json:"thermostat_schedule_id,omitzero"`
-	To                    ChangedValues  `json:"to,omitzero"`
-	UpperLimitCelsius     *float64       `json:"upper_limit_celsius,omitzero"`
-	UpperLimitFahrenheit  *float64       `json:"upper_limit_fahrenheit,omitzero"`
-	UserIdentityID        string         `json:"user_identity_id,omitzero"`
-	VideoURL              string         `json:"video_url,omitzero" seam:"secret"`
-	WorkspaceID           string         `json:"workspace_id,omitzero"`
+	MinutMetadata         map[string]any    `json:"minut_metadata,omitzero"`
+	MissingDeviceIDs      []string          `json:"missing_device_ids,omitzero"`
+	MotionSubType         string            `json:"motion_sub_type,omitzero"` // human, other, package, vehicle
+	NoiseLevelDecibels    *float64          `json:"noise_level_decibels,omitzero"`
+	NoiseLevelNRS         *float64          `json:"noise_level_nrs,omitzero"`
+	NoiseThresholdID      string            `json:"noise_threshold_id,omitzero"`
+	NoiseThresholdName    string            `json:"noise_threshold_name,omitzero"`
+	NoiseawareMetadata    map[string]any    `json:"noiseaware_metadata,omitzero"`
+	OccurredAt            time.Time         `json:"occurred_at,omitzero"`
+	Reason                EventReason       `json:"reason,omitzero"`
+	RequestedMutations    []PendingMutation `json:"requested_mutations,omitzero"`
+	SpaceID               string            `json:"space_id,omitzero"`
+	SpaceKey              string            `json:"space_key,omitzero"`
+	StartsAt              time.Time         `json:"starts_at,omitzero"`
+	Status                string            `json:"status,omitzero"`
+	TemperatureCelsius    *float64          `json:"temperature_celsius,omitzero"`
+	TemperatureFahrenheit *float64          `json:"temperature_fahrenheit,omitzero"`
+	ThermostatScheduleID  string            `json:"thermostat_schedule_id,omitzero"`
+	To                    ChangedValues     `json:"to,omitzero"`
+	UpperLimitCelsius     *float64          `json:"upper_limit_celsius,omitzero"`
+	UpperLimitFahrenheit  *float64          `json:"upper_limit_fahrenheit,omitzero"`
+	UserIdentityID        string            `json:"user_identity_id,omitzero"`
+	VideoURL              string            `json:"video_url,omitzero" seam:"secret"`
+	WorkspaceID           string            `json:"workspace_id,omitzero"`
 }
 
 func (e *Event) id() string { return e.EventID }
