@@ -60,6 +60,9 @@ chaos: ## 20,000 calls to a server that fails in many ways
 nested: ## the tests of the nested modules, the webapp's in headless Chromium; SCREENSHOTS=<folder> keeps screenshots
 	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done
 
+redis: ## test a failover of Redis Sentinel, and a Redis cluster that loses and moves slots
+	go -C sessioncache/redisstore test -race -count=1 -run 'Sentinel|Cluster' ./... -topologies
+
 bench: ## the benchmarks, compared with the floor; BENCH_RUNS=10 is the number of runs
 	@mkdir -p .tools && go test -c -o .tools/bench.test ./internal/benchmark && rm -f .tools/bench.txt
 	@for run in $$(seq $${BENCH_RUNS:-10}); do \

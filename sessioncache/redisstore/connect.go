@@ -15,7 +15,10 @@ import (
 	"github.com/seam-go/seam/sessioncache"
 )
 
-var errClosed = errors.New("redisstore: the store is closed")
+var (
+	errClosed     = errors.New("redisstore: the store is closed")
+	errConnecting = errors.New("redisstore: the store is connecting to Redis")
+)
 
 // connect returns the client. If there is none, one call connects and waits for it, for up to the
 // timeout of a request. The others fail at once.
@@ -31,9 +34,13 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	case s.closed:
 		s.mu.Unlock()
 		return nil, errClosed
-	case s.connecting || !s.connection.begin():
+	case s.connecting:
 		s.mu.Unlock()
-		return nil, errDown
+		return nil, errConnecting
+	}
+	if err := s.connection.begin(); err != nil {
+		s.mu.Unlock()
+		return nil, err
 	}
 	s.connecting = true
 	s.mu.Unlock()
@@ -52,7 +59,7 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	if client := s.client.Load(); client != nil {
 		return *client, nil
 	}
-	return nil, errDown
+	return nil, errConnecting // it was closed since
 }
 
 // connectNow connects, proves that the server is usable, and stores the client.
@@ -63,13 +70,16 @@ func (s *Store) connectNow() error {
 			client.Close()
 		}
 	}
+	if err != nil {
+		err = s.unusable(err)
+	}
 	s.connection.end(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connecting = false
 	switch {
 	case err != nil:
-		return s.unusable(err)
+		return err
 	case s.closed:
 		client.Close()
 		return errClosed
@@ -97,6 +107,9 @@ func (s *Store) prove(client rueidis.Client) error {
 		err = client.Do(ctx, client.B().Arbitrary("WAIT", "0", "1").Build()).Error() // does not wait
 	}
 	if err == nil {
+		err = proof.Ping(ctx)
+	}
+	if err == nil {
 		err = proof.DeleteSession(ctx, user)
 	}
 	if err == nil {
@@ -118,7 +131,7 @@ func mayEnd(err error) bool {
 	if _, isNet := errors.AsType[net.Error](err); isNet {
 		return true
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, errDown) { // a proxy whose server is down closes the connection
+	if errors.Is(err, io.EOF) { // a proxy whose server is down closes the connection
 		return true
 	}
 	reply, isReply := errors.AsType[*rueidis.RedisError](err)
@@ -135,16 +148,17 @@ func mayEnd(err error) bool {
 
 // unusable returns the error of a failure to connect. It adds what to do.
 func (s *Store) unusable(err error) error {
-	const needs = "permit the commands and keys of docs/redis.md, CLIENT TRACKING and CLIENT CACHING among them"
+	const needs = "; permit the commands HELLO, AUTH, PING, CLIENT TRACKING, CLIENT CACHING, ROLE, WAIT, GET, PTTL, SET, DEL, HGET, HSET, HDEL, HEXISTS, " +
+		"PEXPIRE, MULTI, EXEC, EVAL, and CLUSTER and ASKING in a cluster, for the keys "
 	text, advice := err.Error(), "" // rueidis replaces some errors by their text
 	switch {
-	case strings.Contains(text, "NOPERM") || errors.Is(err, errNoReport):
-		advice = "; " + needs
+	case strings.Contains(text, "NOPERM") || strings.Contains(text, "executing the script") || errors.Is(err, rueidis.ErrDoCacheAborted) || errors.Is(err, errNoReport):
+		advice = needs + s.prefix + "*"
 	case errors.Is(err, rueidis.ErrNoCache):
 		return fmt.Errorf("redisstore: cannot use Redis at %s: the server or a proxy before it does not support client-side caching with RESP3; use Redis 6.2 or later without such a proxy",
 			strings.Join(s.option.InitAddress, ", "))
-	case errors.Is(err, io.EOF):
-		advice = ": the connection was closed during the handshake; if Redis is up, there is a proxy before it that does not support RESP3, such as twemproxy"
+	case errors.Is(err, io.EOF) || strings.Contains(text, "connection reset"):
+		advice = "; if Redis is up, there is a proxy before it that does not support RESP3, such as twemproxy"
 	case strings.Contains(text, "CROSSSLOT") || strings.HasPrefix(text, "MOVED"):
 		advice = "; the server is part of a cluster, so omit ForceSingleClient"
 	case strings.Contains(text, "unknown command"):

@@ -70,15 +70,14 @@ func (s *Store) deleteUser(ctx context.Context, sealer *sealer, hash, namespace 
 		err = s.confirm(ctx, deletion, replicas(replies[1]))
 	}
 	value, _ := replies[0].ToString()
-	_, readErr := s.send(ctx, func(b rueidis.Builder) rueidis.Commands {
-		commands := rueidis.Commands{b.Pttl().Key(name).Build()}
-		if entry := sealer.open(name, value, 1); entry != nil {
-			session := sealer.session(sessioncache.Key{Namespace: namespace, ID: entry.Session.ClientSessionID})
-			commands = append(commands, eval(b, deleteIndex, []string{session}, []string{index(hash, value)}))
+	if entry := sealer.open(name, value, 1); entry != nil {
+		session := sealer.session(sessioncache.Key{Namespace: namespace, ID: entry.Session.ClientSessionID})
+		if s.begin(ctx, session) == nil {
+			_, _ = s.eval(ctx, deleteIndex, []string{session}, index(hash, value)) // if it fails, the index stays until it expires
 		}
-		return commands
-	})
-	return errors.Join(err, readErr)
+	}
+	_, lastErr := s.send(ctx, func(b rueidis.Builder) rueidis.Commands { return rueidis.Commands{b.Pttl().Key(name).Build()} })
+	return errors.Join(err, lastErr)
 }
 
 // replicas returns the number of replicas that are connected to a server, from its reply to ROLE.
@@ -93,25 +92,44 @@ func replicas(role rueidis.RedisMessage) int64 {
 
 // confirm repeats a deletion on a connection of its own, where it does not hold up other requests,
 // and waits until the replicas have confirmed it. There WAIT concerns that deletion. In a cluster,
-// the first deletion may have been redirected, so the count may be that of another server.
+// the first deletion may have been redirected, so connected may be the number of another server.
 func (s *Store) confirm(ctx context.Context, deletion func(rueidis.Builder) rueidis.Completed, connected int64) error {
 	client, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	if connected == 0 && !s.isCluster() {
-		return nil
-	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	var own rueidis.CoreClient = client
-	if s.isCluster() { // this client does not follow redirections, after which WAIT would wait for nothing
-		dedicated, release := client.Dedicate()
-		defer release()
-		own = dedicated
+	if !s.isCluster() {
+		if connected == 0 {
+			return nil
+		}
+		return s.waitForReplicas(ctx, client, deletion, connected)
 	}
+	for {
+		dedicated, release := client.Dedicate() // does not follow redirections: WAIT would not
+		err := s.waitForReplicas(ctx, dedicated, deletion, connected)
+		release()
+		if reply, ok := errors.AsType[*rueidis.RedisError](err); !ok || !isRedirection(reply) {
+			return err
+		}
+		select { // the slot has moved; rueidis finds out where
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func isRedirection(err *rueidis.RedisError) bool {
+	_, isMoved := err.IsMoved()
+	_, isAsk := err.IsAsk()
+	return isMoved || isAsk || err.IsTryAgain()
+}
+
+func (s *Store) waitForReplicas(ctx context.Context, client rueidis.CoreClient, deletion func(rueidis.Builder) rueidis.Completed, connected int64) error {
 	b, wait := client.B(), s.timeout/2
-	results := own.DoMulti(ctx, deletion(b), b.Role().Build(), b.Wait().Numreplicas(connected).Timeout(wait.Milliseconds()).Build())
+	results := client.DoMulti(ctx, deletion(b), b.Role().Build(), b.Wait().Numreplicas(connected).Timeout(wait.Milliseconds()).Build())
 	for _, result := range results {
 		if err := result.Error(); err != nil {
 			return fmt.Errorf("redisstore: the request to Redis failed: %w", err)

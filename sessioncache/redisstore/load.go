@@ -43,8 +43,8 @@ func (s *Store) readRedis(ctx context.Context, sealer *sealer, name string) (*se
 	}
 	get := client.B().Get().Key(name).Cache()
 	breaker := s.breaker(client, get.Slot())
-	if !breaker.begin() {
-		return nil, errDown
+	if err := breaker.begin(); err != nil {
+		return nil, err
 	}
 	ctx, cancel := s.bounded(ctx) // not the context of the caller: concurrent reads share one request
 	defer cancel()
@@ -177,6 +177,9 @@ func (l *load) store(ctx context.Context, entry *sessioncache.Entry) error {
 	args := []string{l.token, value, milliseconds(time.Until(entry.ExpiresAt)), index(l.hash, value)} // at most the life in value
 	script, keys := storeUser, []string{l.name, l.key, session}
 	if l.isCluster() {
+		if err := l.begin(ctx, session); err != nil {
+			return err
+		}
 		script, keys = indexSessionAlone, []string{session}
 	}
 	end, err := l.evalString(ctx, script, keys, args...)

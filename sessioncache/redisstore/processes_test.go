@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).LazyDo.func1")) // sleeps for a second
 }
 
 // work gets sessions concurrently and prints the Stats. Each process of TestProcesses runs it.

@@ -41,13 +41,21 @@ func newRedis(tb testing.TB, args ...string) *redis {
 		}
 		tb.Skip(missing)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
-	require.NoError(tb, err)
-	require.NoError(tb, listener.Close())
-	r := &redis{addr: listener.Addr().String(), folder: tb.TempDir(), args: args}
+	r := &redis{addr: "127.0.0.1:" + freePort(tb), folder: tb.TempDir(), args: args}
 	r.run(tb)
 	tb.Cleanup(func() { r.kill(tb) })
 	return r
+}
+
+// freePort returns a port that is free now.
+func freePort(tb testing.TB) string {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	require.NoError(tb, err)
+	require.NoError(tb, listener.Close())
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(tb, err)
+	return port
 }
 
 // run starts the server and waits until it responds.
@@ -58,8 +66,14 @@ func (r *redis) run(tb testing.TB) {
 	r.server = exec.CommandContext(context.Background(), "redis-server", append([]string{"--bind", host, "--port", port,
 		"--dir", r.folder, "--save", "", "--appendonly", "no", "--loglevel", "warning"}, r.args...)...)
 	require.NoError(tb, r.server.Start())
+	waitForPing(tb, r.addr)
+}
+
+// waitForPing waits until a server responds.
+func waitForPing(tb testing.TB, addr string) {
+	tb.Helper()
 	require.Eventually(tb, func() bool {
-		conn, err := net.Dial("tcp", r.addr) //nolint:noctx // to this machine
+		conn, err := net.Dial("tcp", addr) //nolint:noctx // to this machine
 		if err != nil {
 			return false
 		}

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,21 +11,34 @@ import (
 	"github.com/redis/rueidis"
 )
 
-var errDown = errors.New("redisstore: Redis failed within the last 5 seconds; it will be tried again")
-
 // breaker tells whether a shard is in use. It is not for a pause after its connection has failed. Then
 // one request tries it. The first success ends that.
-type breaker struct{ failedAt atomic.Int64 } // in Unix nanoseconds; 0 if it works
+type breaker struct {
+	failedAt atomic.Int64 // in Unix nanoseconds; 0 if it works
+	cause    atomic.Pointer[error]
+}
 
-// begin reports whether a request may be sent.
-func (b *breaker) begin() bool {
+// down is the error while a shard is not in use.
+type down struct{ cause error }
+
+func (d down) Error() string {
+	return "redisstore: Redis is not used for some seconds after this failure: " + d.cause.Error()
+}
+func (d down) Unwrap() error { return d.cause }
+
+// begin returns an error if no request may be sent.
+func (b *breaker) begin() error {
 	at, now := b.failedAt.Load(), time.Now().UnixNano()
-	return at == 0 || now-at > int64(pause) && b.failedAt.CompareAndSwap(at, now)
+	if at == 0 || now-at > int64(pause) && b.failedAt.CompareAndSwap(at, now) {
+		return nil
+	}
+	return down{*b.cause.Load()}
 }
 
 // end receives the result of a request.
 func (b *breaker) end(err error) {
 	if err != nil {
+		b.cause.Store(&err)
 		b.failedAt.Store(time.Now().UnixNano())
 	} else if b.failedAt.Load() != 0 {
 		b.failedAt.Store(0)
@@ -52,10 +64,10 @@ func (s *Store) breakerOf(client rueidis.Client, name string) *breaker {
 // begin returns an error if no request for a name may be sent.
 func (s *Store) begin(ctx context.Context, name string) error {
 	client, err := s.connect(ctx)
-	if err == nil && !s.breakerOf(client, name).begin() {
-		err = errDown
+	if err != nil {
+		return err
 	}
-	return err
+	return s.breakerOf(client, name).begin()
 }
 
 // isDown reports whether the connection to the shard of a name has failed.
