@@ -94,7 +94,7 @@ func (s *Server) changeAccessCode(c call, actionType string, change func(*resour
 	}
 	lock := s.byID("device", c.workspaceID, code.text("device_id"))
 	attempt := s.act(lock, actionType, func(failed *actionError) {
-		if failed == nil {
+		if failed == nil && s.byID("access_code", c.workspaceID, code.id()) == code {
 			change(code)
 		}
 	})

@@ -107,6 +107,7 @@ func (s *Server) deleteAccount(c call) (any, error) {
 	}
 	belongs := func(r *resource) bool { return r.workspaceID == c.workspaceID && s.account(r) == account.id() }
 	s.remove("event", belongs)
+	s.remove("action_attempt", belongs)
 	codes, devices := s.remove("access_code", belongs), s.remove("device", belongs)
 	s.remove("connected_account", belongs)
 	for _, session := range s.sessions {

@@ -157,6 +157,7 @@ func TestAccessCodes(t *testing.T) {
 		err := srv.Client(t).Post(t.Context(), "/access_codes/delete", object{"access_code_id": id, "device_id": broken}, nil)
 		require.ErrorIs(t, err, seam.ErrNotFound, "it is on another lock")
 		post("/access_codes/delete", object{"access_code_id": id, "device_id": lock})
+		post("/access_codes/delete", object{"access_code_id": id}) // has no effect
 		time.Sleep(time.Second)
 		require.ErrorIs(t, srv.Client(t).Post(t.Context(), "/access_codes/get", object{"access_code_id": id}, nil), seam.ErrNotFound)
 
@@ -185,6 +186,8 @@ func TestDeletedAccount(t *testing.T) {
 	require.NoError(t, err)
 	lock, other := srv.AddDevice("jane's"), srv.AddDevice("another")
 	post("/access_codes/create", object{"device_id": lock})
+	srv.SetOutcome(seamtest.Outcome{Pending: time.Hour})
+	post("/locks/unlock_door", object{"device_id": lock})
 	post("/connected_accounts/delete", object{"connected_account_id": "jane's"})
 	assert.Equal(t, []string{other}, texts(post("/devices/list", nil)["devices"], "device_id"))
 	session, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: session.ClientSessionID})
@@ -195,6 +198,8 @@ func TestDeletedAccount(t *testing.T) {
 	assert.Equal(t, ends, all)
 	got := types(srv, received)
 	assert.Equal(t, ends, got[len(got)-3:])
+	srv.Advance(time.Hour)
+	assert.Equal(t, got, types(srv, received), "the lock does not move any more")
 	require.ErrorIs(t, client.Post(t.Context(), "/connected_accounts/delete", object{"connected_account_id": "jane's"}, nil), seam.ErrNotFound)
 }
 

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,13 +159,11 @@ func TestVendorJavaScript(t *testing.T) {
 	witness.fails(t, err, withAPIKey, "get", map[string]any{"client_session_id": first.ClientSessionID})
 }
 
-// TestVendorJavaScriptJourney makes the journey of a backend with the vendor's SDK.
+// TestVendorJavaScriptJourney makes the journey of a backend with the vendor's SDK, on seamd.
 func TestVendorJavaScriptJourney(t *testing.T) {
 	t.Parallel()
 	witness := startWitness(t)
-	srv := seamtest.NewServer(t)
-	srv.SetOutcome(seamtest.Outcome{Pending: 200 * time.Millisecond})
-	credential := map[string]string{"apiKey": srv.APIKey, "endpoint": srv.URL}
+	credential := startSeamd(t, "-users", "joe", "-pending", "200ms")
 	call := func(operation string, params map[string]any, result any) {
 		t.Helper()
 		got := witness.call(t, credential, operation, params)
@@ -174,30 +174,88 @@ func TestVendorJavaScriptJourney(t *testing.T) {
 	call("getOrCreate", map[string]any{"user_identifier_key": "jane"}, &ignored)
 	var webview struct {
 		ConnectWebviewID string `json:"connect_webview_id"`
+		URL, Status      string
 	}
 	call("connectWebviews.create", map[string]any{"accepted_providers": []string{"august"}}, &webview)
 	witness.nothing(t, credential, "grantAccess", map[string]any{
 		"user_identifier_key": "jane", "connect_webview_ids": []string{webview.ConnectWebviewID},
 	})
-	lock := srv.AddDevice(srv.CompleteWebview(webview.ConnectWebviewID, ""))
-	srv.AddDevice("joe's")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, webview.URL, http.NoBody)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req) // as the browser of the user does
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	call("connectWebviews.get", map[string]any{"connect_webview_id": webview.ConnectWebviewID}, &webview)
+	require.Equal(t, "authorized", webview.Status)
+
 	var devices []struct {
 		DeviceID   string `json:"device_id"`
 		Properties struct{ Locked bool }
 	}
+	call("devices.list", nil, &devices)
+	require.Len(t, devices, 2, "one is joe's")
 	ofJane := map[string]any{"user_identifier_key": "jane", "limit": 10}
 	call("devices.list", ofJane, &devices)
 	require.Len(t, devices, 1)
-	require.Equal(t, lock, devices[0].DeviceID)
 	require.True(t, devices[0].Properties.Locked)
 	var attempt struct{ Status string }
-	call("locks.unlockDoor", map[string]any{"device_id": lock}, &attempt)
+	call("locks.unlockDoor", map[string]any{"device_id": devices[0].DeviceID}, &attempt)
 	require.Equal(t, "success", attempt.Status, "the SDK waits for the door")
 	call("devices.list", ofJane, &devices)
 	require.False(t, devices[0].Properties.Locked)
+
+	var code struct {
+		AccessCodeID string `json:"access_code_id"`
+		Status       string
+	}
+	call("accessCodes.create", map[string]any{"device_id": devices[0].DeviceID, "code": "4321"}, &code)
+	witness.nothing(t, credential, "accessCodes.update", map[string]any{"access_code_id": code.AccessCodeID, "name": "Guest"})
+	var accounts []struct {
+		ConnectedAccountID string `json:"connected_account_id"`
+	}
+	call("connectedAccounts.list", map[string]any{"user_identifier_key": "jane"}, &accounts)
+	require.Len(t, accounts, 1)
+	witness.nothing(t, credential, "connectedAccounts.delete", map[string]any{"connected_account_id": accounts[0].ConnectedAccountID})
+	call("devices.list", ofJane, &devices)
+	require.Empty(t, devices)
+	var events []struct {
+		EventType string `json:"event_type"`
+	}
+	call("events.list", map[string]any{"since": "2020-01-01T00:00:00Z"}, &events)
+	var types []string
+	for _, event := range events {
+		types = append(types, event.EventType)
+	}
+	require.Equal(t, []string{"access_code.deleted", "device.deleted", "connected_account.deleted"}, types)
 	refused := witness.call(t, credential, "devices.list", map[string]any{"user_identifier_keys": "jane"})
 	require.NotNil(t, refused.Error)
 	require.Equal(t, "invalid_input", refused.Error.Type)
+}
+
+// startSeamd runs seamd in another process and returns how to use it. It must exit without an
+// error when it is asked to.
+func startSeamd(t *testing.T, args ...string) (credential map[string]string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "seamd")
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../seamtest/seamd").CombinedOutput()
+	require.NoError(t, err, string(output))
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		require.NoError(t, cmd.Wait())
+	})
+	lines := bufio.NewScanner(stdout)
+	value := func(name string) string {
+		require.True(t, lines.Scan(), "seamd ended")
+		value, found := strings.CutPrefix(lines.Text(), name+"=")
+		require.True(t, found, lines.Text())
+		return value
+	}
+	return map[string]string{"endpoint": value("SEAM_ENDPOINT"), "apiKey": value("SEAM_API_KEY")}
 }
 
 // agree checks that both clients got the same sessions.
