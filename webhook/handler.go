@@ -15,8 +15,8 @@ var errMethod = errors.New("webhook: method is not POST")
 // event. An event may be delivered more than once: deduplicate by MessageID, or make
 // handle idempotent.
 //
-// The response is 204 if handle has returned nil. Every other response tells Seam to
-// deliver the event again:
+// The response is 204 if handle has returned nil. By the Standard Webhooks specification,
+// every other response asks the sender to deliver the event again:
 //
 //	delivery                                      status
 //	handle returns nil                            204

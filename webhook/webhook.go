@@ -22,8 +22,8 @@
 // ignored.
 //
 // A delivery is accepted if one of its signatures was made with one of the secrets,
-// and its timestamp differs from the clock by at most five minutes. A captured
-// delivery can be replayed within that window, so deduplicate by [Event.MessageID].
+// and its timestamp differs from the clock by at most five minutes. Within that time, a
+// captured delivery can be replayed, so deduplicate by [Event.MessageID].
 //
 // # FIPS 140-3
 //
@@ -77,8 +77,8 @@ var (
 	// ErrBodyTooLarge means that the body is longer than 1 MiB.
 	ErrBodyTooLarge = errors.New("webhook: body too large")
 	// ErrInvalidEvent means that the signature is valid but the body is not an event
-	// that this package understands. The delivery is genuine: a 2xx response would lose
-	// it. Verifier.Handler responds with 500.
+	// that this package understands. The delivery is genuine, so a 2xx response would
+	// lose it. Verifier.Handler responds with 500.
 	ErrInvalidEvent = errors.New("webhook: invalid event")
 	// ErrOtherWorkspace means that the delivery is genuine but its event is not of the
 	// workspace of Verifier.ForWorkspace.
@@ -187,7 +187,7 @@ func (v *Verifier) Parse(r *http.Request) (Event, error) {
 // or [ErrInvalidSignature]. If the delivery is genuine but not an event that this
 // package understands, the error matches [ErrInvalidEvent], or [ErrOtherWorkspace] if
 // its event is of another workspace than that of [Verifier.ForWorkspace]. Respond to
-// every error with a status other than 2xx, so that the event is delivered again.
+// every error with a status other than 2xx, which asks for another delivery.
 //
 // Verify does not detect replays.
 func (v *Verifier) Verify(body []byte, header http.Header) (Event, error) {

@@ -1,5 +1,5 @@
-// Package fake has transports without a network, for tests. Each does with a request what a
-// server, a proxy or a network may do.
+// Package fake has transports for tests. Each acts on a request as a server, a proxy or a
+// network may, without a network.
 package fake
 
 import (
@@ -36,8 +36,8 @@ func (f Transport) After(pause time.Duration) Transport {
 	}
 }
 
-// Script returns a transport that uses one of transports after the other, and the last one
-// again and again.
+// Script returns a transport that uses each of transports for one request, in order, and the
+// last one for all requests after that.
 func Script(transports ...Transport) Transport {
 	return func(req *http.Request) (*http.Response, error) {
 		next := transports[0]
@@ -86,7 +86,7 @@ type Reader func([]byte) (int, error)
 // Read implements [io.Reader].
 func (f Reader) Read(p []byte) (int, error) { return f(p) }
 
-// Endless reads as the same byte again and again.
+// Endless is a [Reader] of a body that never ends.
 func Endless(p []byte) (int, error) {
 	for i := range p {
 		p[i] = 'x'

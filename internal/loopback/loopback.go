@@ -1,9 +1,9 @@
 // Package loopback runs HTTP servers in a program or test. They listen on this
 // machine's loopback or, in a testing/synctest bubble, in memory.
 //
-// An httptest.Server cannot replace them. Its Close waits for requests instead of
-// ending them. It also closes the idle connections of http.DefaultTransport: if one
-// of them was made in another bubble, the runtime ends the program.
+// An httptest.Server cannot replace them. Its Close waits for requests and does not
+// end them. It also closes the idle connections of http.DefaultTransport, and if one of
+// these was made in another bubble, the runtime ends the program.
 package loopback
 
 import (
@@ -20,10 +20,10 @@ import (
 
 // Server is a running server. Its methods are safe for concurrent use.
 type Server struct {
-	// URL is the address of the server for any client. For a server
-	// in memory it is a placeholder that net/http refuses.
+	// URL is the address of the server for any client. No client can use that of a server
+	// in memory.
 	URL string
-	// Client sends all requests to the server. Endpoint is the URL to use with it.
+	// Client sends all requests to the server. Endpoint is the URL for them.
 	Client   *http.Client
 	Endpoint string
 	InMemory bool
@@ -35,8 +35,9 @@ type Server struct {
 	running  sync.WaitGroup // the listener and each connection
 }
 
-// Start starts server at its Addr, or on a free port of loopback if that is empty. If the
-// caller is in a testing/synctest bubble, it starts server in memory. The server runs until Close is called.
+// Start starts server at its Addr, or on a free port of loopback if that is empty. In a
+// testing/synctest bubble, it starts server in memory. The server runs until Close is
+// called.
 func Start(server *http.Server) (*Server, error) {
 	if inBubble() {
 		return StartInMemory(server), nil
@@ -111,8 +112,8 @@ func (s *Server) track(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// inBubble reports whether the caller is in a testing/synctest bubble. There is no
-// function for that, but the first line of a stack trace says so:
+// inBubble reports whether the caller is in a testing/synctest bubble. The standard library
+// has no function for that, but the first line of a stack trace says so:
 // "goroutine 7 [running, synctest bubble 1]:".
 func inBubble() bool {
 	var stack [256]byte

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// encodings lists the characters that begin an escape. Each encoding is decoded alone too:
-// in a JSON string, for example, %5F is not an escape but may be part of a secret.
+// encodings lists the ways to decode a text, each by the characters that begin an escape. A
+// text is also decoded as only one of JSON, URL and HTML: in plain JSON, for example, %5F is
+// no escape, but may be part of a secret.
 var encodings = []string{
 	`\`,    // JSON
 	"%",    // URL

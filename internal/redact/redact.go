@@ -24,8 +24,8 @@ type Secrets struct {
 	// Credentials are API keys and tokens. They are masked wherever they occur.
 	Credentials []string
 	// Identifiers are the caller's own keys of users or clients. They are masked
-	// wherever they occur, but one of fewer than 6 bytes only as a whole word:
-	// "a" is part of most words.
+	// wherever they occur, but those of fewer than 6 bytes only as whole words, since
+	// "a" occurs in most texts.
 	Identifiers []string
 }
 
@@ -48,7 +48,7 @@ func (s Secrets) Text(text string) string {
 	s.hide(hidden, plain)
 	for _, escapes := range encodings {
 		r := plain
-		for range 2 { // there is JSON in JSON, URLs in URLs, and JSON in HTML
+		for range 2 { // a text may be escaped twice, such as JSON in JSON or in HTML
 			decoded := r.decode(escapes)
 			if decoded.text == r.text {
 				break

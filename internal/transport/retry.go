@@ -110,8 +110,8 @@ func (c *connection) trace(ctx context.Context) context.Context {
 // Then closing reports whether that is because a pooled connection was being closed, so
 // that sending again on another connection is likely to succeed.
 //
-// Only an *http.Transport is known to report all that it does. The err of another one
-// must be an error of dialing.
+// Only an *http.Transport is known to report all that it does. If transport is another
+// one, err must also be an error of dialing.
 func (c *connection) unsent(ctx context.Context, transport http.RoundTripper, err error) (unsent, closing bool) {
 	if _, standard := transport.(*http.Transport); !standard {
 		op, ok := errors.AsType[*net.OpError](err)
@@ -165,8 +165,9 @@ func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.R
 	return &proxyError{resp.StatusCode, resp.Status}
 }
 
-// typed returns err, of net/http, with a type if it is a *streamError or a *proxyError.
-// An http.Transport without refusedByProxy returns the text of the status alone.
+// typed turns err, an error of net/http, into a *streamError or a *proxyError if its text is
+// that of one. For a proxy's refusal, an http.Transport without refusedByProxy returns only
+// the text of the status.
 func typed(transport http.RoundTripper, err error) error {
 	text := err.Error()
 	if reason, found := strings.CutPrefix(text, "http2: Transport: cannot retry err ["); found {
@@ -215,7 +216,7 @@ func retryAfter(resp *http.Response) time.Duration {
 	if err != nil {
 		return 0
 	}
-	now, err := http.ParseTime(resp.Header.Get("Date")) // the clock that at is read on
+	now, err := http.ParseTime(resp.Header.Get("Date")) // by the server's clock, as at is
 	if err != nil {
 		now = time.Now()
 	}

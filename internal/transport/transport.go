@@ -3,9 +3,9 @@
 // It knows HTTP and nothing of Seam.
 //
 // An attempt is one RoundTrip. It sends the request, reads the whole response
-// and closes it. go-retryablehttp runs the attempts and gets no body, so no body
-// is left open. If nothing was sent because a pooled connection was being closed,
-// the attempt sends the request again at once, over another connection.
+// and closes it. go-retryablehttp runs the attempts. It gets no body, so it
+// cannot leave one open. If nothing was sent because a pooled connection was being
+// closed, the attempt sends the request again at once, over another connection.
 package transport
 
 import (
@@ -40,8 +40,8 @@ type Request struct {
 	Redact    func(string) string                  // removes secrets from a text for an error or a log
 	Observe   func(ctx context.Context, a Attempt) // called after each attempt, unless nil
 
-	// Stream is set if decode hands out data while reading. Then the request is not retried
-	// once decoding has begun, and Timeout limits each read, not the time in decode.
+	// Stream says that decode passes values on while it reads. Then the request is not
+	// retried once decoding has begun, and Timeout limits each read, not the time in decode.
 	Stream bool
 	// KeepBody stores the body of a 2xx response in Response.Body.
 	KeepBody bool
@@ -92,9 +92,9 @@ func Do[T any](ctx context.Context, r *Request, decode func(io.Reader) (T, error
 	return e.value, e.Response, e.err
 }
 
-// exchange is one run of Do. It is the transport of the http.Client that
-// go-retryablehttp uses. The library calls CloseIdleConnections after each failed call.
-// Without that method, a failed call leaves other calls' connections open.
+// exchange is one run of Do. It is the transport of the http.Client that go-retryablehttp
+// uses. It must not have a method CloseIdleConnections: the library would call it after each
+// failed call, and close the connections of other calls.
 type exchange[T any] struct {
 	request *Request
 	decode  func(io.Reader) (T, error)
@@ -109,7 +109,7 @@ type exchange[T any] struct {
 type attempt struct {
 	Response
 	err         error         // why there is no complete, valid response
-	final       bool          // err is from the decoder and would not change
+	final       bool          // err is from the decoder, and another attempt would not help
 	unprocessed bool          // the server cannot have processed the request
 	took        time.Duration // measured only for Observe
 	wait        time.Duration // before the next attempt, 0 if none follows
@@ -158,7 +158,7 @@ func (e *exchange[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 func (e *exchange[T]) send(ctx context.Context, req *http.Request) (resp *http.Response, closing bool, err error) {
 	conn := &untraced
 	if e.request.Retry == RetryUnprocessed || e.Attempts > e.request.MaxRetries {
-		conn = new(connection) // one per send, since a transport may still report for an earlier one
+		conn = new(connection) // not that of an earlier send, for which a transport may still report
 		ctx = conn.trace(ctx)
 	}
 	req = req.WithContext(ctx)
@@ -244,7 +244,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, err
 	}
 	b.err = err
-	// HTTP/2 reports truncation with other errors; make them match io.ErrUnexpectedEOF.
+	// HTTP/2 has other errors for a truncated body. Make them match io.ErrUnexpectedEOF.
 	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
 	}
