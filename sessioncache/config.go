@@ -20,10 +20,9 @@ type Config struct {
 	// it, and sessions are replaced rather than extended.
 	Lifetime time.Duration
 
-	// RefreshBefore is how long before its expiry a session is renewed at the latest. The earliest
-	// time is twice as long before the expiry. Within these limits it is random, so that sessions
-	// that were created together are not renewed together. The default is 5 minutes, or a tenth of
-	// Lifetime if that is shorter.
+	// RefreshBefore sets when a session is renewed: at a random time between twice RefreshBefore
+	// and RefreshBefore before its expiry, so that sessions that were created together are not
+	// renewed together. The default is 5 minutes, or a tenth of Lifetime if that is shorter.
 	//
 	// If a new session lives no longer than RefreshBefore, it is used until it expires.
 	RefreshBefore time.Duration
@@ -55,8 +54,9 @@ type Config struct {
 
 	// Namespace separates caches that share a Store: those with different ones have no sessions in
 	// common. Set it to the ID of the workspace if there are several. Sessions of another workspace
-	// than that of the client are ignored in any case. Without a Namespace, those that another
-	// API key fetched are ignored until the first response of Seam tells which workspace it is.
+	// than that of the client are always ignored. Without a Namespace, the cache learns that
+	// workspace from the first response of Seam. Until then it ignores all sessions that were
+	// fetched with another credential.
 	Namespace string
 
 	// Logger receives the failures of Seam, of the Store and of the handler. If it is nil,
@@ -127,8 +127,8 @@ func isClientSession(client *seam.Client) bool {
 	return !errors.Is(err, seam.ErrInvalidParams)
 }
 
-// identify returns a hash of the endpoint and the credential of client. It gets them from a request that
-// is not sent.
+// identify returns a hash of the endpoint and the credential of client. It gets them from a request
+// that is not sent.
 func identify(client *seam.Client) string {
 	hash := sha256.New()
 	read := roundTripper(func(req *http.Request) (*http.Response, error) {

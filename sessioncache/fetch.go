@@ -18,16 +18,15 @@ const (
 	renewAgain = 30 * time.Second
 	// noEnd is how long a session without an expiry is cached.
 	noEnd = 24 * time.Hour
-	// maxAhead is how far Seam's clock may be ahead. If it seems to be further, the time is taken
-	// for wrong.
+	// maxAhead is how far Seam's clock may be ahead. A time that is further ahead is ignored.
 	maxAhead = 24 * time.Hour
 )
 
 // now returns the current time by the clock that is ahead, Seam's or the local one.
 func (c *Cache) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// fetch is the [FetchFunc] of a user. It can return an entry and an error: a session that is valid
-// but could not be replaced, or one that was revoked and could not be replaced.
+// fetch is the [FetchFunc] of a user. If a session could not be replaced, it returns its entry and
+// an error. The session is still valid, or it is revoked and the entry says so.
 func (c *Cache) fetch(ctx context.Context, user string, old *Entry) (*Entry, error) {
 	params, err := c.params(ctx, user)
 	if err != nil {
@@ -62,8 +61,8 @@ func (c *Cache) params(ctx context.Context, user string) (params seam.ClientSess
 	return params, nil
 }
 
-// get gets a session from Seam, replaces it if it expires soon, and grants what it lacks: the access
-// of params, and that of the session that it follows.
+// get gets a session from Seam, replaces it if it expires soon, and grants it the access that it
+// lacks: that of params, and that of the user's previous session.
 func (c *Cache) get(ctx context.Context, params seam.ClientSessionGetOrCreateParams, old *Entry) (*Entry, error) {
 	entry, err := c.getOrCreate(ctx, params)
 	if err != nil {
@@ -72,8 +71,8 @@ func (c *Cache) get(ctx context.Context, params seam.ClientSessionGetOrCreatePar
 	if old != nil && old.Session.WorkspaceID != entry.Session.WorkspaceID {
 		old = nil
 	}
-	var before *seam.ClientSession // whose access entry gets
-	var revoked *Entry             // what to keep if that fails
+	var before *seam.ClientSession // the previous session, whose access entry gets
+	var revoked *Entry             // to return if the session was revoked and the rest fails
 	replace := c.isDue(entry)
 	switch {
 	case old == nil:
@@ -117,10 +116,13 @@ func (c *Cache) isDue(entry *Entry) bool {
 	return left <= 0 || left <= c.config.RefreshBefore && (created.IsZero() || entry.ExpiresAt.Sub(created) > c.config.RefreshBefore)
 }
 
-// replace revokes the session of entry and gets another one. If revoking fails, it returns entry with
-// the error, unless Seam returned another session. If only getting another one fails, it returns no
-// entry. If the new session does not live longer, it is used until it expires, so that it is not
-// replaced again and again.
+// replace revokes the session of entry and gets another one:
+//
+//   - If the session could not be revoked, and Seam returned no other, it returns entry and an
+//     error.
+//   - If the session was revoked, and Seam returned no other, it returns only an error.
+//   - If the new session does not live longer than the old one, it is used until it expires, so that
+//     it is not replaced again and again.
 //
 // Several processes may replace a session at once. Each revokes only the old one, by its ID, so
 // that all get the same new one.
@@ -172,8 +174,9 @@ func (c *Cache) getOrCreate(ctx context.Context, params seam.ClientSessionGetOrC
 	return entry, nil
 }
 
-// renewAt returns a random time between 2*margin and margin before the expiry of a session. If not
-// much more than margin is left, it is later, so that the session is not renewed again and again.
+// renewAt returns a random time between 2*margin and margin before the expiry of a session. If
+// little more than margin is left, the time is later, so that the session is not renewed again and
+// again.
 func renewAt(now, expiresAt time.Time, margin time.Duration) time.Time {
 	left := expiresAt.Sub(now)
 	if left <= margin {
@@ -210,7 +213,8 @@ func without(ids, known []string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(known, id) })
 }
 
-// carry grants session the access of before. What Seam refuses is logged and left out: it may be gone.
+// carry grants session the access of before. What Seam refuses to grant is logged and left out: an
+// account, for example, may have been deleted.
 func (c *Cache) carry(ctx context.Context, session, before *seam.ClientSession) error {
 	all := seam.ClientSessionGrantAccessParams{ConnectWebviewIDs: before.ConnectWebviewIDs, ConnectedAccountIDs: before.ConnectedAccountIDs}
 	if session.UserIdentityID == "" {

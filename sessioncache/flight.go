@@ -10,7 +10,7 @@ import (
 	"github.com/seam-go/seam/internal/redact"
 )
 
-// maxLoads is the maximum number of times that a flight loads a session that is deleted meanwhile.
+// maxLoads limits how often a flight loads an entry that is deleted while it is loaded.
 const maxLoads = 8
 
 // flight is the load of a user's entry, which all callers in this process share. All fields but
@@ -21,7 +21,7 @@ type flight struct {
 	signedOut bool            // SignOut was called meanwhile
 	deletions int             // calls of Forget meanwhile
 	deleted   []string        // sessions of events meanwhile
-	fetching  context.Context // of the fetch alone, so that a store can release its lock
+	fetching  context.Context // of the fetch, but not of the store, which may have a lock to release
 	abort     context.CancelFunc
 
 	done  chan struct{} // closed when entry and err are set
@@ -51,8 +51,8 @@ func (c *Cache) load(ctx context.Context, user Key, usable func(*Entry) bool) (*
 	}
 }
 
-// join returns the flight of a user, and the places if it has not started. If it was signed out, join
-// waits for its end and makes another.
+// join returns the flight of a user. If the flight has not started, join also returns the places, to
+// start it. After a sign-out, join waits until the flight has ended, and makes another.
 func (c *Cache) join(ctx context.Context, user Key) (*flight, chan struct{}, error) {
 	for {
 		c.mu.Lock()
@@ -123,7 +123,7 @@ func (c *Cache) start(ctx context.Context, user Key, f *flight, usable func(*Ent
 
 var errGoexit = errors.New("sessioncache: Session: the fetch called runtime.Goexit; return an error from Config.Params, Config.Store and the http.Client instead")
 
-// fly loads an entry, again if it is deleted meanwhile.
+// fly loads an entry, and does so again if it is deleted meanwhile.
 func (c *Cache) fly(ctx context.Context, user Key, f *flight, usable func(*Entry) bool) {
 	for range maxLoads {
 		deletions := c.deletions(f)

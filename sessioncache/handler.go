@@ -33,8 +33,9 @@ var ErrNotSignedIn = errors.New("sessioncache: not signed in")
 // HandlerOption configures a handler, see [Cache.Handler].
 type HandlerOption func(*handler)
 
-// WithTrustedOrigins lets pages of other origins, such as https://app.example.com, use the handler, with
-// cookies. Register the handler for all methods, since browsers send an OPTIONS request before.
+// WithTrustedOrigins lets pages of other origins, such as https://app.example.com, use the handler,
+// with cookies. Register the handler for all methods: browsers send an OPTIONS request before the
+// POST request.
 func WithTrustedOrigins(origins ...string) HandlerOption {
 	return func(h *handler) { h.origins = append(h.origins, origins...) }
 }
@@ -45,8 +46,8 @@ func WithTrustedOrigins(origins ...string) HandlerOption {
 //
 //	{"refused": "<client_session_id>"}
 //
-// If that session is still in the cache, Handler gets the user's session from Seam, at most once in 5
-// seconds for the same session. The response is
+// If that session is still in the cache, Handler gets the user's session from Seam, but at most once
+// in 5 seconds for the same session. The response is
 //
 //	{"token": "…", "expires_at": "2026-01-02T15:04:05Z", "client_session_id": "…"}
 //
@@ -138,8 +139,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}{session.Token, session.ExpiresAt, session.ClientSessionID})
 }
 
-// allowOrigin lets a page of a trusted origin read the response. It reports whether r is the browser's
-// question before the page's request.
+// allowOrigin lets a page of a trusted origin read the response. It reports whether r is a
+// preflight, which the browser sends before the request of the page.
 func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	if len(h.origins) == 0 {
 		return false
@@ -167,7 +168,7 @@ func readRefused(w http.ResponseWriter, r *http.Request) (string, error) {
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); !ok || server.ReadTimeout <= 0 {
 		control := http.NewResponseController(w)
 		if control.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
-			defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // else net/http takes its end for that of the connection
+			defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // a deadline that passes later would cancel the request
 		}
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -185,7 +186,7 @@ func write(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // an error means that the client has left
 }
 
-// session returns the session of the user of r, who must be the same before and after.
+// session returns the session of the user of r. userOf must return the same user before and after.
 func (h *handler) session(r *http.Request, refused string) (*seam.ClientSession, error) {
 	user, err := h.user(r)
 	if err != nil {

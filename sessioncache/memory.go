@@ -67,7 +67,7 @@ func (m *memory) Load(ctx context.Context, user Key, usable func(*Entry) bool, f
 	if load.err != nil {
 		return nil, load.err
 	}
-	m.users.Remove(user) // else the session of the entry before would keep its owner
+	m.users.Remove(user) // and so the session of the previous entry from owner
 	if m.owner[session] = user; m.users.Add(user, entry) {
 		m.evictions.Add(1)
 	}

@@ -54,7 +54,8 @@ func (o *outage) errLocked() error {
 	return nil
 }
 
-// begin is err before a fetch. After a pause, the others wait for the result of that fetch.
+// begin is err for a caller that is about to fetch. After a pause it lets one fetch through, and
+// extends the pause for all others until that fetch has a result.
 func (o *outage) begin() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

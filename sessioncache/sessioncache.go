@@ -10,18 +10,20 @@
 // The first call of [Cache.Session] for a user sends a request to Seam. Concurrent calls for the
 // same user share that request. Later calls return the cached session until it is renewed.
 // [Cache.SignOut] revokes all sessions of a user and removes them from the cache.
-// [Cache.GrantAccess] grants access that lasts: a renewal extends the session or, if Seam does not do
-// that, replaces it and grants the new one the access of the old one.
+// [Cache.GrantAccess] grants access that lasts. A renewal extends the session, which keeps its
+// access. If Seam does not extend it, the cache replaces it, and grants the new session the access
+// of the old one.
 //
 // By default the sessions are in the memory of the process. Several processes can share them
 // through a [Store].
 //
 // # Revoked sessions
 //
-// Seam sends no event when a session is revoked. A session that was revoked without
-// [Cache.SignOut] stays in the cache until it is renewed, until [Cache.Forget] removes it, or
-// until a page reports it to [Cache.Handler]. If it expires there, its successor gets its
-// access. To take access away, call SignOut, or call Forget after revoking.
+// Seam's schema has an event for a deleted session, but none for a revoked one. A session that
+// was revoked without [Cache.SignOut] stays in the cache until it is renewed, until [Cache.Forget]
+// removes it, or until a page reports it to [Cache.Handler]. If it expires in the cache, the next
+// session of the user gets its access. To take access away, call SignOut, or call Forget after
+// revoking.
 package sessioncache
 
 import (
@@ -61,14 +63,14 @@ type Cache struct {
 	store    Store
 	logger   *slog.Logger
 	outage   outage
-	places   chan struct{} // of fetches
+	places   chan struct{} // has an element for each fetch in progress
 
 	mu         sync.Mutex
 	flights    map[Key]*flight
 	signingOut map[Key]int  // calls of SignOut in progress
 	replacing  map[Key]bool // users whose session is being revoked and created anew
 
-	ahead     atomic.Int64           // how far Seam's clock is ahead of the local clock at least
+	ahead     atomic.Int64           // Seam's clock is ahead of the local one by at least this duration
 	workspace atomic.Pointer[string] // of the client; nil before the first response
 	storeAt   atomic.Int64           // when the store failed last, in Unix nanoseconds; 0 if it works
 
@@ -78,10 +80,10 @@ type Cache struct {
 // Session returns a session of a user. If the cache has none, Session gets one from Seam. The
 // caller may modify the result.
 //
-// Concurrent calls for a user share one fetch. A fetch consists of the requests that get or renew
-// the session. It continues if ctx ends. Session waits for up to Config.Timeout, or for a second if
-// the cache has a session that is valid but due for renewal. If the renewal fails or takes
-// longer, Session returns that session.
+// Concurrent calls for a user share one fetch: the requests that get or renew the session. It
+// continues if ctx ends. Session waits for up to Config.Timeout, or for a second if the cache has a
+// session that is valid but due for renewal. If the renewal fails or takes longer, Session returns
+// that session.
 //
 // Session returns an error of package seam or of Config.Params, an error that matches
 // [ErrSignedOut] or [ErrDeleted], the error of ctx, or an error if the session from Seam has already
@@ -97,8 +99,9 @@ func (c *Cache) Session(ctx context.Context, userIdentifierKey string) (*seam.Cl
 	return c.session(ctx, c.key(userIdentifierKey), "")
 }
 
-// session is [Cache.Session]. If a page has reported that Seam refused a session, that session is
-// returned only if Seam has returned it again in the last 5 seconds.
+// session is [Cache.Session] for a page. refused is the ID of a session whose token Seam refused, as
+// the page says, or empty. That session is returned only if Seam has returned it again in the last
+// 5 seconds.
 func (c *Cache) session(ctx context.Context, user Key, refused string) (*seam.ClientSession, error) {
 	begin := time.Now()
 	cached, err := c.store.Get(ctx, user)
@@ -192,7 +195,7 @@ func (c *Cache) SignOut(ctx context.Context, userIdentifierKey string) error {
 			delete(c.signingOut, user)
 		}
 	}()
-	_ = c.delete(ctx, "SignOut", user, true) // what a process fetches from here on, the second call deletes
+	_ = c.delete(ctx, "SignOut", user, true) // the second call deletes what a process fetches from here on
 	_, err := c.client.ClientSessions.RevokeAll(ctx, seam.ClientSessionListParams{UserIdentifierKey: userIdentifierKey})
 	return errors.Join(err, c.delete(ctx, "SignOut", user, true))
 }
@@ -227,8 +230,8 @@ func (c *Cache) delete(ctx context.Context, method string, user Key, signOut boo
 // for all processes that share the store. Access that is granted in another way is in the cache
 // after the next renewal or [Cache.Forget].
 //
-// The error is that of package seam or of Config.Store. It is not an error if the session that then has the
-// access cannot be fetched. GrantAccess is idempotent.
+// The error is that of package seam or of Config.Store. If only fetching the session with the new
+// access fails, there is no error. GrantAccess is idempotent.
 func (c *Cache) GrantAccess(ctx context.Context, params seam.ClientSessionGrantAccessParams) error {
 	if err := c.check("GrantAccess", "any"); err != nil {
 		return err
@@ -274,7 +277,7 @@ func (c *Cache) HandleEvent(ctx context.Context, event webhook.Event) error {
 
 func (c *Cache) key(id string) Key { return Key{c.config.Namespace, id} }
 
-// storeIsBack is how long the store must not have failed to be taken for working again.
+// storeIsBack is how long after its last failure the store is said to work again.
 const storeIsBack = 5 * time.Second
 
 // stored counts a failure of the store, and logs the first one and the end of the failures.

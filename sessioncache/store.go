@@ -21,8 +21,8 @@ type Store interface {
 
 	// Load returns the entry of a user if there is one and usable reports true for it. Otherwise
 	// it calls fetch with the entry, or with nil, stores the result and returns it. The entry
-	// may have expired: fetch reads from it what the session could access. So a Store may keep
-	// entries after their ExpiresAt.
+	// may have expired. A Store may keep such entries, because fetch grants a new session the
+	// access of the old one.
 	//
 	// Over all processes one fetch of a user runs at a time. A Load that meets the fetch of
 	// another process waits for its result. ctx has a deadline, which bounds both. A Cache
