@@ -21,11 +21,21 @@ const actionTimeout = 30 * time.Second
 type failure struct {
 	status int
 	words  string
-	cause  error
+	cause  error // nil if there is nothing to log
 }
 
 func (f *failure) Error() string { return f.words }
 func (f *failure) Unwrap() error { return f.cause }
+
+func asFailure(err error) *failure {
+	if told, ok := errors.AsType[*failure](err); ok {
+		return told
+	}
+	if errors.Is(err, sessioncache.ErrNotSignedIn) || errors.Is(err, sessioncache.ErrSignedOut) {
+		return &failure{status: http.StatusUnauthorized, words: "You are not signed in."}
+	}
+	return &failure{http.StatusServiceUnavailable, "That did not work. Try again in a moment.", err}
+}
 
 // forUser returns a handler that answers requests of users with the result of serve, as
 // JSON.
@@ -40,13 +50,8 @@ func (a *app) forUser(serve func(r *http.Request, user string) (any, error)) htt
 		}
 		status := http.StatusOK
 		if err != nil {
-			told := &failure{status: http.StatusServiceUnavailable, words: "That did not work. Try again in a moment.", cause: err}
-			switch {
-			case errors.Is(err, sessioncache.ErrNotSignedIn) || errors.Is(err, sessioncache.ErrSignedOut):
-				told.status, told.words = http.StatusUnauthorized, "You are not signed in."
-			case errors.As(err, &told):
-			}
-			if told.cause != nil && told.status != http.StatusUnauthorized {
+			told := asFailure(err)
+			if told.cause != nil {
 				slog.Error(told.words, "path", r.URL.Path, "error", told.cause) // without secrets
 			}
 			status, result = told.status, struct {

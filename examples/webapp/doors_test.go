@@ -143,6 +143,12 @@ func TestForgedUnlock(t *testing.T) {
 	assert.Equal(t, http.StatusMethodNotAllowed, jane.get("/unlock?device_id="+door).StatusCode)
 	assert.Zero(t, site.sent("/locks/unlock_door"))
 	assert.Equal(t, http.StatusOK, jane.unlock(door).StatusCode)
+
+	site.seam.Handle("/devices/list", func(seamtest.Request) (int, any) { // the filter by IDs has no effect
+		return http.StatusOK, map[string]any{"devices": []any{map[string]any{"device_id": door}}}
+	})
+	assert.Equal(t, http.StatusNotFound, jane.unlock("another").StatusCode)
+	assert.Equal(t, 1, site.sent("/locks/unlock_door"))
 }
 
 // TestSignOutMeanwhile signs a user out in another browser while a request waits for Seam.
