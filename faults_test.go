@@ -435,13 +435,13 @@ func TestFaultsAreDocumented(t *testing.T) {
 	var page strings.Builder
 	page.WriteString(`# What a call does when something goes wrong
 
-Each row is a failure that lasts, with the default options. It says which methods retry, so that they make three attempts,
-which error the call returns, and how long it takes at most. The other methods make one attempt. A test checks each row.
+Each row is a failure that does not end, with the default options: which methods retry, which error the call returns, and how
+long it takes at most. Methods that retry make three attempts, others one. A test checks each row.
 
 - "Safe to repeat" are ` + repeating(true) + `.
 - Not safe to repeat are ` + repeating(false) + `.
-- "At once" means that nothing was sent, so that each attempt sends the request again, up to 16 times and without a delay,
-  before it fails. ` + "`WithMaxRetries(0)`" + ` does not change that.
+- "At once" means that nothing was sent. Each attempt then sends the request again without a delay, up to 16 times, before it
+  fails. So does the only attempt of ` + "`WithMaxRetries(0)`" + `.
 
 An ` + "`APIError`" + ` with "unexpected EOF" matches ` + "`io.ErrUnexpectedEOF`" + `. Any error with "deadline exceeded" matches
 ` + "`context.DeadlineExceeded`" + `. An ` + "`APIError`" + ` that is "unusable" says why in its text. A connection error matches the
