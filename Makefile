@@ -1,7 +1,7 @@
 # The tasks of this project. `make help` lists them.
 
 # Every module but the root, and those of them that are released with it, under its version.
-NESTED := api examples/otel examples/webapp sessioncache/redisstore
+NESTED := api examples/otel examples/webapp internal/browser sessioncache/redisstore
 RELEASED := $(filter-out examples/% internal/%,$(NESTED))
 
 help: ## list the targets
@@ -57,7 +57,7 @@ cross: ## vet the released modules for other systems, and run the tests on a 32-
 chaos: ## 20,000 calls to a server that fails in many ways
 	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
 
-nested: ## the tests of the nested modules, the webapp's in headless Chromium; SCREENSHOTS=<folder> keeps screenshots
+nested: ## the tests of the nested modules, those of the webapp and of seamd's pages in headless Chromium; SCREENSHOTS=<folder> keeps screenshots
 	for module in $(NESTED); do go -C $$module test -race -count=1 ./... || exit 1; done
 
 redis: ## test a failover of Redis Sentinel, and a Redis cluster that loses and moves slots
