@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,8 +84,12 @@ func (c *Cache) Handler(userOf func(*http.Request) (string, error), opts ...Hand
 	}
 	for _, origin := range h.origins {
 		err := h.crossOrigin.AddTrustedOrigin(origin)
-		if err == nil && origin != strings.ToLower(origin) {
+		switch parsed, _ := url.Parse(origin); {
+		case err != nil:
+		case origin != strings.ToLower(origin):
 			err = errors.New("browsers send origins in lower case")
+		case parsed.Scheme == "https" && parsed.Port() == "443", parsed.Scheme == "http" && parsed.Port() == "80":
+			err = errors.New("browsers omit the default port")
 		}
 		if err != nil {
 			panic(fmt.Sprintf("sessioncache: Handler: WithTrustedOrigins(%q): %v; pass origins such as https://app.example.com", origin, err))

@@ -158,8 +158,11 @@ func TestTrustedOrigins(t *testing.T) {
 			assert.Equal(t, "Origin", resp.Header().Get("Vary"))
 		})
 	}
-	for _, origin := range []string{"", "*", "null", "app.example.com", app + "/", "https://App.example.com"} {
+	for _, origin := range []string{"", "*", "null", "app.example.com", app + "/", "https://App.example.com", app + ":443", "http://app.example.com:80"} {
 		assert.Panics(t, func() { cache.Handler(userOf, sessioncache.WithTrustedOrigins(origin)) }, origin)
+	}
+	for _, origin := range []string{app + ":8443", "http://app.example.com:443", "https://[::1]:80"} {
+		assert.NotPanics(t, func() { cache.Handler(userOf, sessioncache.WithTrustedOrigins(origin)) }, origin)
 	}
 }
 
