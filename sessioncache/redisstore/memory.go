@@ -14,8 +14,8 @@ import (
 const (
 	// trust is how long entries in memory are returned after the connection to Redis was lost.
 	trust = 10 * time.Second
-	// maxEntries is the maximum number of entries in memory.
-	maxEntries = 100_000
+	// entrySize is what an entry takes, more or less.
+	entrySize = 2 << 10
 )
 
 // memory holds the entries that were read last. An entry is decrypted once. While Redis does not
@@ -37,8 +37,9 @@ type read struct {
 	at      time.Time
 }
 
-func newMemory() *memory {
-	entries, _ := simplelru.NewLRU[string, *read](maxEntries, nil) // fails only for a size of 0
+// newMemory returns a memory of a size in bytes.
+func newMemory(size int) *memory {
+	entries, _ := simplelru.NewLRU[string, *read](max(1, size/entrySize), nil) // fails only for a size of 0
 	return &memory{entries: entries, seed: maphash.MakeSeed()}
 }
 

@@ -48,7 +48,7 @@ func TestTrust(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m := newMemory()
+				m := newMemory(1 << 20)
 				time.Sleep(time.Second)
 				m.add("name", &read{newEntry("id"), "value", 1, time.Now()}, m.begin("name"))
 				time.Sleep(time.Second)
@@ -69,7 +69,7 @@ func TestChangedWhileRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMemory()
+			m := newMemory(1 << 20)
 			begin := m.begin("name")
 			change(m)
 			m.add("name", &read{newEntry("id"), "value", 1, time.Now()}, begin)

@@ -33,6 +33,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,7 +137,7 @@ func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error
 		option.Dialer.KeepAlive = time.Second
 	}
 	option.Dialer.KeepAlive = min(option.Dialer.KeepAlive, maxKeepAlive)
-	s := &Store{option: option, prefix: "seam:", timeout: option.ConnWriteTimeout, memory: newMemory()}
+	s := &Store{option: option, prefix: "seam:", timeout: option.ConnWriteTimeout, memory: newMemory(cmp.Or(max(0, option.CacheSizeEachConn), rueidis.DefaultCacheBytes))}
 	s.option.OnInvalidations = s.memory.changed
 	keys := [][]byte{key}
 	for _, opt := range opts {
