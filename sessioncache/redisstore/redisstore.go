@@ -20,14 +20,20 @@
 //
 // # Failures of Redis
 //
-// If Redis fails, sessions are fetched from Seam: a process that cannot reach Redis would miss a
-// sign-out in another one. A connection that fails is tried again after 5 seconds; in a cluster,
-// the other shards stay in use. An error reply concerns one call only. If a process crashes during
-// a fetch, the others wait for that user's session for up to 10 seconds.
+// If the connection to Redis fails, it is not used for 5 seconds. Then one request tries it. In a
+// cluster, this concerns the users of one shard. Users whose session is in memory keep it for 10
+// seconds after the connection was lost. Other sessions are fetched from Seam. An error reply concerns
+// one call only. If a process crashes during a fetch, the others wait for that user's session for up
+// to 10 seconds.
 //
 // If [sessioncache.Cache.SignOut] or Forget cannot delete a session from Redis, they return an
-// error. Call them again, because Redis may still have the session when it is back. A failover to
-// a replica that is behind may restore a deleted session.
+// error. Call them again, because Redis may still have the session when it is back. The memory of
+// this process does not have it any more. A process that has lost Redis at that time returns the
+// session for up to 12 seconds.
+//
+// SignOut also waits until all replicas that are connected have confirmed the deletion. If one does
+// not, it returns an error, because a failover could restore the session. Forget does not wait for
+// replicas.
 //
 // docs/redis.md describes what an operator of Redis needs to know.
 package redisstore
@@ -100,12 +106,14 @@ func WithPrefix(prefix string) Option { return func(s *Store, _ *[][]byte) { s.p
 // New returns a store. key is the encryption key: 32 random bytes, the same in all processes.
 //
 // Redis may be down: the store connects when it is used. New returns an error if option or a key
-// is invalid, or if a server that responds rejects the credentials or does not support client-side
-// caching. The store
-// sets up client-side caching over one connection to each primary, so DisableCache,
-// AlwaysRESP2, OnInvalidations, ClientTrackingOptions, PipelineMultiplex, DisableAutoPipelining,
-// SendToReplicas and ReplicaOnly must not be set, and Dialer.KeepAlive must not be negative. It is
-// at most 5 seconds. ConnWriteTimeout bounds each request to Redis. The default is one second.
+// is invalid, or if a server that responds rejects the credentials, lacks a feature or does not grant
+// the rights in docs/redis.md.
+//
+// ConnWriteTimeout bounds each request to Redis. The default is one second. CacheSizeEachConn bounds
+// the memory for each primary. The default is 128 MiB, enough for about 65,000 users. Dialer.KeepAlive must
+// not be negative, and is at most 5 seconds. The store sets up client-side caching over one connection
+// to each primary, so DisableCache, AlwaysRESP2, OnInvalidations, ClientTrackingOptions,
+// PipelineMultiplex, DisableAutoPipelining, SendToReplicas and ReplicaOnly must not be set.
 func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error) {
 	for name, set := range map[string]bool{
 		"DisableCache":          option.DisableCache,
