@@ -53,7 +53,7 @@ func (f fault) transport(next fake.Transport) http.RoundTripper {
 		return fake.Transport(next)
 	}
 	t := new(http.Transport)
-	t.RegisterProtocol("https", fake.Transport(next))
+	t.RegisterProtocol("https", next)
 	return t
 }
 

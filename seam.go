@@ -58,11 +58,11 @@
 // the same attempt, also with WithMaxRetries(0).
 //
 // The delay before the first retry is random between 200 and 400 milliseconds. Both
-// bounds double with each further retry, to at most 10 and 20 seconds. A longer
-// Retry-After of a response with status 429 or 503 is used instead, up to 60
-// seconds, plus a random part of up to half of it. A date in it is compared with the Date
-// of the response. The call returns the error of the last attempt at once if the Retry-After
-// is longer than that, or if the delay would exceed the deadline of the context.
+// bounds double with each further retry, to at most 10 and 20 seconds. If a response with
+// status 429 or 503 has a longer Retry-After, the delay is that, plus a random part of up
+// to half of it. If the Retry-After is a date, it is compared with the Date of the response.
+// The call returns the error of the last attempt at once if the Retry-After exceeds 60
+// seconds, or if the delay would exceed the deadline of the context.
 //
 // # Concurrency
 //

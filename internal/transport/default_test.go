@@ -29,7 +29,7 @@ func TestDefaultTransport(t *testing.T) {
 	first := transport.DefaultTransport()
 	assert.Same(t, first, transport.DefaultTransport(), "all clients share it")
 
-	mock := fake.Transport(fake.Responds(http.StatusOK, ""))
+	mock := fake.Responds(http.StatusOK, "")
 	http.DefaultTransport = &mock
 	assert.Same(t, &mock, transport.DefaultTransport())
 

@@ -143,12 +143,12 @@ func TestClosedIdleConnection(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				pooled := new(http.Transport)
-				pooled.RegisterProtocol("https", fake.Transport(fake.Script(func(req *http.Request) (*http.Response, error) {
+				pooled.RegisterProtocol("https", fake.Script(func(req *http.Request) (*http.Response, error) {
 					trace := httptrace.ContextClientTrace(req.Context())
 					trace.GetConn("api.test:443")
 					trace.GotConn(httptrace.GotConnInfo{Reused: tt.reused})
 					return nil, errors.New("http: server closed idle connection")
-				}, fake.Responds(http.StatusOK, "text"))))
+				}, fake.Responds(http.StatusOK, "text")))
 				r := newRequest(nil)
 				r.Transport, r.Retry, r.MaxRetries = pooled, tt.retry, tt.maxRetries
 				value, resp, err := transport.Do(t.Context(), r, readText)
