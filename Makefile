@@ -78,7 +78,7 @@ fake: ## install the vendor's fake server, webhook verifier and JavaScript SDK, 
 
 NODE_IN_USE = $$(node --eval 'process.exit(process.versions.node.split(".")[0] < 22 ? 1 : 0)' && echo --omit=optional)
 
-record: fake ## update testdata/recorded and docs/faults.md
+record: fake ## update testdata/recorded.json and docs/faults.md
 	go test -run '^TestConformanceVendorFake$$' ./internal/conformance -record
 	go test -run '^TestFaultsAreDocumented$$' . -record
 

@@ -3,9 +3,11 @@ package seam_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,22 +21,22 @@ import (
 // addFixtures seeds f with the bodies of all recorded and documented responses.
 func addFixtures(f *testing.F) {
 	f.Helper()
-	for _, folder := range []string{"recorded", "documented"} {
-		files, err := filepath.Glob(filepath.Join("testdata", folder, "*.json"))
+	text, err := os.ReadFile("testdata/recorded.json")
+	require.NoError(f, err)
+	var recorded map[string]struct {
+		Response struct{ Body json.RawMessage }
+	}
+	require.NoError(f, json.Unmarshal(text, &recorded))
+	for _, step := range slices.Sorted(maps.Keys(recorded)) {
+		f.Add([]byte(recorded[step].Response.Body))
+	}
+	files, err := filepath.Glob("testdata/documented/*.json")
+	require.NoError(f, err)
+	require.NotEmpty(f, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
 		require.NoError(f, err)
-		require.NotEmpty(f, files)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(f, err)
-			var recorded struct {
-				Response struct{ Body json.RawMessage }
-			}
-			require.NoError(f, json.Unmarshal(text, &recorded))
-			if recorded.Response.Body != nil {
-				text = recorded.Response.Body
-			}
-			f.Add(text)
-		}
+		f.Add(text)
 	}
 }
 

@@ -4,16 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"flag"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,7 +27,7 @@ import (
 // testdata is in the module's root. Other packages read the recordings too.
 const testdata = "../../testdata/"
 
-var record = flag.Bool("record", false, "write testdata/recorded instead of comparing with it")
+var record = flag.Bool("record", false, "write testdata/recorded.json instead of comparing with it")
 
 // vendorSeed has the credentials that Seam's fake server starts with.
 var vendorSeed = seamtest.Workspace{
@@ -51,7 +48,7 @@ func everything(t *testing.T, p peer) {
 // fake server. It does not need Node.
 func TestConformanceRecorded(t *testing.T) {
 	t.Parallel()
-	tape := &tape{}
+	tape := &tape{recorded: recordings(t)}
 	everything(t, peer{
 		endpoint:  "http://localhost",
 		Workspace: vendorSeed,
@@ -67,7 +64,12 @@ func TestConformanceRecorded(t *testing.T) {
 func TestConformanceVendorFake(t *testing.T) {
 	t.Parallel()
 	endpoint := startVendorFake(t)
-	tape := &tape{live: http.DefaultTransport}
+	tape := &tape{live: http.DefaultTransport, recorded: map[string]exchange{}}
+	if *record {
+		t.Cleanup(func() { tape.write(t) })
+	} else {
+		tape.recorded = recordings(t)
+	}
 	everything(t, peer{
 		endpoint:  endpoint,
 		Workspace: vendorSeed,
@@ -99,7 +101,7 @@ func TestConformanceSeamtest(t *testing.T) {
 	for _, account := range []string{johnsAccount, johnsAccount, johnsAccount, johnsAccount, janesAccount} {
 		srv.AddDevice(account)
 	}
-	tape := &tape{live: http.DefaultTransport, loose: true}
+	tape := &tape{live: http.DefaultTransport, recorded: recordings(t), loose: true}
 	everything(t, peer{
 		endpoint:  srv.URL,
 		Workspace: srv.Workspace,
@@ -118,16 +120,11 @@ func TestConformanceSeamtest(t *testing.T) {
 // or day to another.
 func TestRecordingsAreTheSameEverywhere(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(testdata + "recorded/*.json")
+	text, err := os.ReadFile(recordedFile)
 	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		assert.NotRegexp(t, `stack|node_modules|file:|\.js|127\.0|localhost`, string(text), file)
-		for _, date := range regexp.MustCompile(`\d{4}-\d\d-\d\dT[^"]*`).FindAllString(string(text), -1) {
-			assert.Contains(t, []string{settledCreatedAt, settledExpiresAt}, date, file)
-		}
+	assert.NotRegexp(t, `stack|node_modules|file:|\.js|127\.0|localhost`, string(text))
+	for _, date := range regexp.MustCompile(`\d{4}-\d\d-\d\dT[^"]*`).FindAllString(string(text), -1) {
+		assert.Contains(t, []string{settledCreatedAt, settledExpiresAt}, date)
 	}
 }
 
@@ -173,7 +170,20 @@ func startVendorFake(t *testing.T) string {
 	return ""
 }
 
-// exchange is a request and its response, as in testdata/recorded.
+// recordedFile has the recorded exchange of each step, in one file so that the module is small.
+const recordedFile = testdata + "recorded.json"
+
+// recordings returns what recordedFile has.
+func recordings(t *testing.T) map[string]exchange {
+	t.Helper()
+	text, err := os.ReadFile(recordedFile)
+	require.NoError(t, err)
+	var recorded map[string]exchange
+	require.NoError(t, json.Unmarshal(text, &recorded))
+	return recorded
+}
+
+// exchange is a request and its response, as in recordedFile.
 type exchange struct {
 	Request struct {
 		Method string            `json:"method"`
@@ -190,11 +200,12 @@ type exchange struct {
 
 // tape is a transport that replays recorded exchanges. With a live transport it
 // records them, or compares them with the recordings. Each step of the suite is one
-// exchange, in a file with the step's name.
+// exchange, under the step's name.
 type tape struct {
-	t    *testing.T // the step
-	name string
-	live http.RoundTripper
+	t        *testing.T // the step
+	name     string
+	recorded map[string]exchange
+	live     http.RoundTripper
 	// loose compares only the status and the error, and only if there is a recording.
 	loose bool
 }
@@ -205,15 +216,13 @@ func (p *tape) next(t *testing.T) {
 }
 
 func (p *tape) RoundTrip(req *http.Request) (*http.Response, error) {
-	file := testdata + "recorded/" + p.name + ".json"
-	var was, is exchange
-	text, err := os.ReadFile(file)
-	switch {
-	case p.loose && errors.Is(err, fs.ErrNotExist):
+	var is exchange
+	was, found := p.recorded[p.name]
+	if p.loose && !found {
 		return p.live.RoundTrip(req)
-	case p.loose || !*record:
-		require.NoError(p.t, err)
-		require.NoError(p.t, json.Unmarshal(text, &was))
+	}
+	if !*record {
+		require.True(p.t, found, "no recording; make record makes it")
 	}
 
 	sent, err := io.ReadAll(req.Body)
@@ -255,14 +264,23 @@ func (p *tape) RoundTrip(req *http.Request) (*http.Response, error) {
 			assert.Empty(p.t, cmp.Diff(was.apiError(), is.apiError()), p.name)
 		}
 	case *record:
-		text, err := json.MarshalIndent(is, "", "  ")
-		require.NoError(p.t, err)
-		require.NoError(p.t, os.WriteFile(file, append(text, '\n'), 0o644))
+		p.recorded[p.name] = is
 	default:
 		assert.Empty(p.t, cmp.Diff(was, is), "recording %s; make record writes it anew", p.name)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(got))
 	return resp, nil
+}
+
+// write writes recordedFile, unless the test has failed.
+func (p *tape) write(t *testing.T) {
+	t.Helper()
+	if t.Failed() {
+		return
+	}
+	text, err := json.MarshalIndent(p.recorded, "", "  ")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(recordedFile, append(text, '\n'), 0o644))
 }
 
 // apiError returns the error in the response, or nil.
