@@ -38,7 +38,7 @@ var errMethod = errors.New("webhook: method is not POST")
 // of handle, but no secret and no other data of the event. Panics are logged by
 // [http.Server] only. If logger is nil, nothing is logged.
 //
-// Responses have no body. A request whose headers are refused is answered at once,
+// Responses have no body. A request whose headers are invalid is answered at once,
 // without waiting for its body. To limit the time for reading other bodies, set
 // ReadTimeout of the [http.Server]. Handler panics if handle is nil.
 func (v *Verifier) Handler(handle func(ctx context.Context, event Event) error, logger *slog.Logger) http.Handler {

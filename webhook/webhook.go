@@ -32,7 +32,7 @@
 // # Workspaces
 //
 // Receive the events of each workspace at a URL of its own, with the secret of its
-// webhook. [Verifier.ForWorkspace] refuses the events of other workspaces:
+// webhook. [Verifier.ForWorkspace] rejects the events of other workspaces:
 //
 //	a, err := webhook.NewVerifier(secretOfA)
 //	…
@@ -132,7 +132,7 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 	return &Verifier{keys: func() []*standardwebhooks.Webhook { return keys }}, nil
 }
 
-// ForWorkspace returns a copy of v that refuses events of other workspaces, and events
+// ForWorkspace returns a copy of v that rejects events of other workspaces, and events
 // without a workspace, with an error that matches [ErrOtherWorkspace]. ForWorkspace
 // panics if workspaceID is blank.
 func (v *Verifier) ForWorkspace(workspaceID string) *Verifier {
