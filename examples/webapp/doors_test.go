@@ -164,12 +164,11 @@ func TestSignOutMeanwhile(t *testing.T) {
 	door := phone.connect()
 	require.NoError(t, site.app.sessions.Forget(t.Context(), "jane_doe"))
 	asked, answer := site.hold("/client_sessions/get_or_create")
-	replies := make(chan reply, 1)
-	go func() { replies <- phone.session("") }()
+	late := phone.later(func() reply { return phone.session("") })
 	<-asked
 	laptop.signOut()
 	answer()
-	reply := <-replies
+	reply := late()
 	assert.Equal(t, http.StatusUnauthorized, reply.StatusCode)
 	assert.NotContains(t, reply.body, "token")
 	site.seam.ClearFaults()

@@ -90,15 +90,14 @@ func TestProgram(t *testing.T) {
 	assert.NotContains(t, metrics, "jane_doe")
 
 	srv.SetOutcome(seamtest.Outcome{Pending: time.Hour})
-	unlocked := make(chan reply)
-	go func() { unlocked <- visitor.unlock(door) }()
+	unlocked := visitor.later(func() reply { return visitor.unlock(door) })
 	require.Eventually(t, func() bool { return visitor.sent("/locks/unlock_door") == 1 }, time.Minute, time.Millisecond)
 	p.stop()
 	require.Eventually(t, func() bool {
 		return ops.get("/healthz").StatusCode == http.StatusServiceUnavailable
 	}, time.Minute, time.Millisecond, "the load balancer learns of the end")
 	srv.Advance(2 * time.Hour)
-	assert.Equal(t, http.StatusOK, (<-unlocked).StatusCode)
+	assert.Equal(t, http.StatusOK, unlocked().StatusCode)
 	require.NoError(t, <-p.ended)
 }
 

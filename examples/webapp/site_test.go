@@ -179,6 +179,21 @@ func (v *visitor) unlock(deviceID string) reply {
 	return v.post("/unlock", `{"device_id": "`+deviceID+`"}`)
 }
 
+// later starts a request, and returns a function that waits for its reply.
+func (v *visitor) later(send func() reply) func() reply {
+	replies := make(chan reply, 1)
+	go func() {
+		defer close(replies) // also if it fails
+		replies <- send()
+	}()
+	return func() reply {
+		v.t.Helper()
+		late := <-replies
+		require.NotNil(v.t, late.Response, "the request failed")
+		return late
+	}
+}
+
 // decode decodes the response, which must be a success.
 func decode[T any](t *testing.T, reply reply) T {
 	t.Helper()
