@@ -131,7 +131,9 @@ func (s *Server) matches(c call, r *resource) bool {
 		case "limit", "page_cursor":
 			is = true
 		case "user_identifier_key":
-			is = len(s.findSessions(c.caller, func(session *session) bool { return session.hasKey(text) && s.canAccess(session, r) })) > 0
+			is = slices.ContainsFunc(s.ofUsers[text], func(session *session) bool {
+				return session.hasKey(text) && !session.revoked && s.canAccess(session, r)
+			})
 		case "connect_webview_id":
 			webview := s.byID("connect_webview", r.workspaceID, text)
 			is = value == any(text) || r.kind == "device" && webview != nil && webview.text("connected_account_id") == r.text("connected_account_id")

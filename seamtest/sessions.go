@@ -52,19 +52,8 @@ func (s *Server) isLive(session *session) bool { return session.expires.After(s.
 
 func (s *Server) now() time.Time { return time.Now().Add(s.ahead) }
 
-// findSessions returns the sessions of the caller's workspace that match and were not revoked.
-func (s *Server) findSessions(who caller, match func(*session) bool) []*session {
-	var found []*session
-	for _, session := range s.sessions {
-		if session.WorkspaceID == who.workspaceID && !session.revoked && match(session) {
-			found = append(found, session)
-		}
-	}
-	return found
-}
-
-// newest returns the newest session that findSessions would return, or nil. If key is not empty, the
-// session must have that user identifier key.
+// newest returns the newest session of the caller's workspace that matches and was not revoked,
+// or nil. If key is not empty, the session must have that user identifier key.
 func (s *Server) newest(who caller, key string, match func(*session) bool) *session {
 	sessions := s.sessions
 	if key != "" {
@@ -217,14 +206,15 @@ func (s *Server) listSessions(c call) (any, error) {
 		return value == "" || holds(value)
 	}
 	sessions := []*session{}
-	for _, found := range s.findSessions(c.caller, func(session *session) bool {
-		return filter("client_session_id", func(id string) bool { return session.ClientSessionID == id }) &&
+	for _, session := range s.sessions {
+		if session.WorkspaceID == c.workspaceID && !session.revoked &&
+			filter("client_session_id", func(id string) bool { return session.ClientSessionID == id }) &&
 			filter("user_identifier_key", session.hasKey) &&
 			filter("connect_webview_id", func(id string) bool { return slices.Contains(session.ConnectWebviewIDs, id) }) &&
 			filter("user_identity_id", func(id string) bool { return session.UserIdentityID == id }) &&
-			(!c.params.flag("without_user_identifier_key") || session.UserIdentifierKey == nil)
-	}) {
-		sessions = append(sessions, s.view(found))
+			(!c.params.flag("without_user_identifier_key") || session.UserIdentifierKey == nil) {
+			sessions = append(sessions, s.view(session))
+		}
 	}
 	return object{"client_sessions": sessions, "ok": true}, nil
 }

@@ -53,8 +53,6 @@ func (s *Server) createWebview(c call) (any, error) {
 		"status":                           "pending",
 		"accepted_providers":               []any{"august"},
 		"accepted_capabilities":            []any{},
-		"accepted_devices":                 []any{},
-		"any_device_allowed":               false,
 		"any_provider_allowed":             false,
 		"automatically_manage_new_devices": true,
 		"authorized_at":                    nil,

@@ -22,7 +22,7 @@ func ofUser(t *testing.T, p peer) {
 		assert.Len(t, p.post(t, listDevices, john).Devices, 4)
 	})
 	t.Run("locks_of_user", func(t *testing.T) {
-		assert.Len(t, p.post(t, "/locks/list", object{"user_identifier_key": "nobody"}).Locks, 0)
+		assert.Empty(t, p.post(t, "/locks/list", object{"user_identifier_key": "nobody"}).Locks)
 	})
 	t.Run("accounts_of_user", func(t *testing.T) {
 		got := p.post(t, "/connected_accounts/list", john).ConnectedAccounts

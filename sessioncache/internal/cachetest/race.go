@@ -58,13 +58,13 @@ func (d *told) add(ids ...string) {
 }
 
 func (d *told) step(ctx context.Context, srv *Seam, cache *sessioncache.Cache, user string, n int) error {
-	switch alive := srv.Alive(user); {
+	switch alive := srv.Alive(user); { //nolint:contextcheck // a request of the test, not of the cache
 	case n < 4:
 		err := cache.SignOut(ctx, user)
 		d.add(alive...)
 		return err
 	case n < 8 && len(alive) > 0:
-		srv.Revoke(alive[0])
+		srv.Revoke(alive[0]) //nolint:contextcheck // as above
 		err := cache.HandleEvent(ctx, DeletedEvent(alive[0]))
 		d.add(alive[0])
 		return err
