@@ -72,7 +72,8 @@ type response struct {
 		ActionType      string `json:"action_type"`
 		Status          string
 	} `json:"action_attempt"`
-	Pagination struct {
+	ActionAttempts []struct{ Status string } `json:"action_attempts"`
+	Pagination     struct {
 		HasNextPage    bool    `json:"has_next_page"`
 		NextPageCursor *string `json:"next_page_cursor"`
 	}
@@ -110,6 +111,7 @@ func endpoints(t *testing.T, p peer) {
 	webviews(t, p, asUser)
 	lock := devices(t, p, asUser)
 	doors(t, p, lock)
+	lockSteps(t, p, lock)
 	ofUser(t, p)
 	accessCodes(t, p, lock)
 	events(t, p, lock)
@@ -275,6 +277,11 @@ func doors(t *testing.T, p peer, deviceID string) {
 			got := p.post(t, "/action_attempts/get", object{"action_attempt_id": attempt.ActionAttempt.ActionAttemptID})
 			assert.Equal(t, tt.actionType, got.ActionAttempt.ActionType)
 			assert.Equal(t, "success", got.ActionAttempt.Status)
+		})
+		t.Run("attempts_to_"+tt.step, func(t *testing.T) {
+			got := p.post(t, "/action_attempts/list", object{"action_attempt_ids": []string{attempt.ActionAttempt.ActionAttemptID}}).ActionAttempts
+			require.Len(t, got, 1)
+			assert.Equal(t, "success", got[0].Status)
 		})
 		t.Run("device_after_"+tt.step, func(t *testing.T) {
 			got := p.post(t, "/devices/get", byID)

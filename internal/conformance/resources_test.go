@@ -40,6 +40,22 @@ func ofUser(t *testing.T, p peer) {
 	})
 }
 
+// lockSteps list and rename a lock.
+func lockSteps(t *testing.T, p peer, lock string) {
+	t.Helper()
+	t.Run("locks", func(t *testing.T) {
+		got := p.post(t, "/locks/list", object{"device_ids": []string{lock}}).Locks
+		require.Len(t, got, 1)
+		assert.Equal(t, lock, got[0].DeviceID)
+	})
+	t.Run("device_rename", func(t *testing.T) {
+		p.post(t, "/devices/update", object{"device_id": lock, "name": "Front Door"})
+	})
+	t.Run("device_renamed", func(t *testing.T) {
+		assert.Equal(t, lock, p.post(t, "/devices/get", object{"name": "Front Door"}).Device.DeviceID)
+	})
+}
+
 // accessCodes creates, changes and deletes the access code of a lock.
 func accessCodes(t *testing.T, p peer, lock string) {
 	t.Helper()
