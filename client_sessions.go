@@ -200,8 +200,8 @@ func (s *ClientSessionsService) List(ctx context.Context, params ClientSessionLi
 // closes the connection.
 //
 // [WithTimeout] limits the wait for the response headers and each read of the body, but
-// not the time spent in the loop body. If the context ends, the loop ends at
-// the next session with the context's error.
+// not the time spent in the loop body. If the context ends, the loop ends at the next
+// session with the context's error.
 //
 // All is idempotent. It is not retried after the response headers were received.
 //

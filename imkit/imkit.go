@@ -22,10 +22,10 @@
 // # Retries and idempotency
 //
 // [TokensService.Revoke] and [TokensService.RevokeAll] are idempotent. A call makes up
-// to three attempts, of up to 30 seconds each (see [WithHTTPClient]). It is
-// retried after any transient failure: a failed or lost connection, a timeout, a
-// truncated response, status 429, and status 5xx except 501. Unknown hosts and invalid
-// TLS certificates are not transient. The delay before a retry is that of package
+// to three attempts, of up to 30 seconds each (see [WithHTTPClient]). It is retried
+// after any transient failure: a failed or lost connection, a timeout, a truncated
+// response, status 429, and status 5xx except 501. Unknown hosts and invalid TLS
+// certificates are not transient. The delay before a retry is that of package
 // [github.com/seam-go/seam]. To limit a call as a whole, use its context.
 //
 // If a response is lost, the retry may return fewer tokens than were revoked, or none.

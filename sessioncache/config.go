@@ -45,8 +45,8 @@ type Config struct {
 	// lacks any of that access, the cache grants it. ExpiresAt overrides Lifetime.
 	// UserIdentifierKey can be empty.
 	//
-	// Params is called once in each fetch, and must be safe for concurrent use.
-	// If it fails, Session returns its error, or the old session if that is still valid.
+	// Params is called once in each fetch, and must be safe for concurrent use. If it fails, Session
+	// returns its error, or the old session if that is still valid.
 	Params func(ctx context.Context, userIdentifierKey string) (seam.ClientSessionGetOrCreateParams, error)
 
 	// Store stores the sessions. If it is nil, they are in the memory of the process.

@@ -38,8 +38,8 @@ type Secrets struct {
 // another case, or encoded as base64 or hex. Of the named characters in HTML it knows
 // only those that have to be escaped, such as &amp;.
 //
-// Text masks and returns only the first 64 KiB of text. A secret that
-// extends beyond this limit is masked.
+// Text masks and returns only the first 64 KiB of text. A secret that extends beyond this
+// limit is masked.
 func (s Secrets) Text(text string) string {
 	// A secret may begin before the limit and end after it.
 	window := text[:min(len(text), maxText+s.longest())]
@@ -70,9 +70,9 @@ func (s Secrets) Text(text string) string {
 	return string(masked)
 }
 
-// Name is Text for the name of a field or of an error type. Seam's names
-// consist of lower-case letters, digits and underscores, and an identifier may equal
-// one by chance. Name does not mask identifiers in a name of this form.
+// Name is Text for the name of a field or of an error type. Seam's names consist of
+// lower-case letters, digits and underscores, and an identifier may equal one by chance.
+// So Name does not mask identifiers in a name of this form.
 func (s Secrets) Name(name string) string {
 	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" {
 		s.Identifiers = nil
