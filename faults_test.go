@@ -50,7 +50,7 @@ type fault struct {
 // transport returns a transport that does the same as next.
 func (f fault) transport(next fake.Transport) http.RoundTripper {
 	if !f.standard {
-		return fake.Transport(next)
+		return next
 	}
 	t := new(http.Transport)
 	t.RegisterProtocol("https", next)
