@@ -38,7 +38,8 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 		s.mu.Unlock()
 		return nil, errConnecting
 	}
-	if err := s.connection.begin(); err != nil {
+	begin, err := s.connection.begin()
+	if err != nil {
 		s.mu.Unlock()
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- s.connectNow() }() //nolint:contextcheck // the connection outlives the call
+	go func() { done <- s.connectNow(begin) }() //nolint:contextcheck // the connection outlives the call
 	select {
 	case err := <-done:
 		if err != nil {
@@ -63,7 +64,7 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 }
 
 // connectNow connects, proves that the server is usable, and stores the client.
-func (s *Store) connectNow() error {
+func (s *Store) connectNow(begin int64) error {
 	client, err := rueidis.NewClient(s.option)
 	if err == nil {
 		if err = s.prove(client); err != nil {
@@ -73,7 +74,7 @@ func (s *Store) connectNow() error {
 	if err != nil {
 		err = s.unusable(err)
 	}
-	s.connection.end(err)
+	s.connection.end(begin, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connecting = false

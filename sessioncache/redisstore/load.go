@@ -41,22 +41,23 @@ func (s *Store) readRedis(ctx context.Context, sealer *sealer, name string) (*se
 	if err != nil {
 		return nil, err
 	}
+	changes, at := s.memory.begin(name), time.Now() // before it is known that the shard is in use
 	get := client.B().Get().Key(name).Cache()
 	breaker := s.breaker(client, get.Slot())
-	if err := breaker.begin(); err != nil {
+	begin, err := breaker.begin()
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := s.bounded(ctx) // not the context of the caller: concurrent reads share one request
 	defer cancel()
-	begin, at := s.memory.begin(name), time.Now()
 	result := client.DoCache(ctx, get, readTTL)
 	value, err := result.ToString()
 	if rueidis.IsRedisNil(err) {
-		breaker.end(nil)
+		breaker.end(begin, nil)
 		s.memory.remove(name)
 		return nil, nil
 	}
-	if err = s.ended(client, breaker, err); err != nil {
+	if err = s.ended(client, breaker, begin, err); err != nil {
 		return nil, err
 	}
 	if entry := s.memory.get(name, value, result.CachePXAT()); entry != nil {
@@ -64,7 +65,7 @@ func (s *Store) readRedis(ctx context.Context, sealer *sealer, name string) (*se
 	}
 	entry := sealer.open(name, value, time.Duration(result.CachePTTL())*time.Millisecond)
 	if entry != nil {
-		s.memory.add(name, &read{entry, value, result.CachePXAT(), at}, begin)
+		s.memory.add(name, &read{entry, value, result.CachePXAT(), at}, changes)
 	}
 	return entry, nil
 }

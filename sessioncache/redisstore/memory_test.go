@@ -96,6 +96,33 @@ func TestServedFromMemory(t *testing.T) {
 	}
 }
 
+// TestSignOutWhileServed signs out a user, whose session is read all the while, when Redis has just
+// stopped responding. After that, the session is not returned.
+func TestSignOutWhileServed(t *testing.T) {
+	t.Parallel()
+	redis, srv := newRedis(t), &cachetest.Seam{}
+	store := redis.store(t, key, 0)
+	cache, err := sessioncache.New(srv.Client(t), sessioncache.Config{Store: store})
+	require.NoError(t, err)
+	srv.Get(t, cache)
+	srv.Get(t, cache)
+	redis.hang(t)
+	ended := make(chan error)
+	go func() { ended <- cache.Forget(t.Context(), user) }()
+	for hasEnded := false; !hasEnded; {
+		select {
+		case err := <-ended:
+			require.Error(t, err)
+			hasEnded = true
+		default:
+			_, _ = store.Get(t.Context(), sessioncache.Key{ID: user})
+		}
+	}
+	entry, err := store.Get(t.Context(), sessioncache.Key{ID: user})
+	require.Error(t, err)
+	assert.Nil(t, entry)
+}
+
 // TestStall checks that a stall of Redis costs no request for users with a session in memory.
 func TestStall(t *testing.T) {
 	t.Parallel()
@@ -146,7 +173,7 @@ func TestOneProbe(t *testing.T) {
 			err := get(i)
 			mu.Lock()
 			defer mu.Unlock()
-			if took := time.Since(before); assert.Error(t, err) && took > timeout/2 { //nolint:testifylint // not the goroutine of the test
+			if took := time.Since(before); assert.Error(t, err) && took > timeout/2 {
 				waited++
 			}
 		})

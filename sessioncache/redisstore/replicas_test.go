@@ -39,7 +39,8 @@ func TestSignOutOnReplicas(t *testing.T) {
 	primary, srv := newRedis(t, "--repl-diskless-sync-delay", "0"), &cachetest.Seam{}
 	replica := primary.replicate(t)
 	second := primary.replicate(t)
-	cache := primary.caches(t, srv, 1, 4*time.Second, sessioncache.Config{})[0]
+	caches := primary.caches(t, srv, 2, 4*time.Second, sessioncache.Config{})
+	cache := caches[0]
 	client := replica.client(t)
 	for range 20 {
 		srv.Get(t, cache)
@@ -65,7 +66,7 @@ func TestSignOutOnReplicas(t *testing.T) {
 	}
 	assert.Zero(t, cache.Stats().Failures)
 	require.NoError(t, cache.Forget(t.Context(), "another"), "only a sign-out waits")
-	require.Error(t, cache.SignOut(t.Context(), user), "there is nothing to delete, but that is not confirmed either")
+	require.Error(t, caches[1].SignOut(t.Context(), user), "there is nothing to delete, but that is not confirmed either")
 	goOn()
 	require.NoError(t, cache.SignOut(t.Context(), user))
 

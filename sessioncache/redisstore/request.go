@@ -26,22 +26,26 @@ func (d down) Error() string {
 }
 func (d down) Unwrap() error { return d.cause }
 
-// begin returns an error if no request may be sent.
-func (b *breaker) begin() error {
+// begin returns an error if no request may be sent, or else a number to pass to end.
+func (b *breaker) begin() (begin int64, _ error) {
 	at, now := b.failedAt.Load(), time.Now().UnixNano()
-	if at == 0 || now-at > int64(pause) && b.failedAt.CompareAndSwap(at, now) {
-		return nil
+	switch {
+	case at == 0:
+		return 0, nil
+	case now-at > int64(pause) && b.failedAt.CompareAndSwap(at, now):
+		return now, nil
 	}
-	return down{*b.cause.Load()}
+	return 0, down{*b.cause.Load()}
 }
 
-// end receives the result of a request.
-func (b *breaker) end(err error) {
+// end receives the result of a request. A success counts if no request has failed since its begin: it
+// may have come from memory.
+func (b *breaker) end(begin int64, err error) {
 	if err != nil {
 		b.cause.Store(&err)
 		b.failedAt.Store(time.Now().UnixNano())
-	} else if b.failedAt.Load() != 0 {
-		b.failedAt.Store(0)
+	} else if begin != 0 {
+		b.failedAt.CompareAndSwap(begin, 0)
 	}
 }
 
@@ -67,7 +71,8 @@ func (s *Store) begin(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.breakerOf(client, name).begin()
+	_, err = s.breakerOf(client, name).begin()
+	return err
 }
 
 // isDown reports whether the connection to the shard of a name has failed.
@@ -117,6 +122,7 @@ func (s *Store) send(ctx context.Context, commands func(rueidis.Builder) rueidis
 	defer cancel()
 	built := commands(client.B())
 	breaker := s.breaker(client, built[0].Slot())
+	begin := breaker.failedAt.Load()
 	results := client.DoMulti(ctx, built...)
 	replies := make([]rueidis.RedisMessage, len(results))
 	for i, result := range results {
@@ -124,23 +130,23 @@ func (s *Store) send(ctx context.Context, commands func(rueidis.Builder) rueidis
 			break
 		}
 	}
-	return replies, s.ended(client, breaker, err)
+	return replies, s.ended(client, breaker, begin, err)
 }
 
 // ended tells the breaker how a request ended, and returns its error with a prefix. If the server has
 // become a replica, the next call connects anew.
-func (s *Store) ended(client rueidis.Client, breaker *breaker, err error) error {
+func (s *Store) ended(client rueidis.Client, breaker *breaker, begin int64, err error) error {
 	current := s.client.Load()
 	isCurrent := current != nil && *current == client // else the request failed because the client was closed
 	reply, isReply := rueidis.IsRedisErr(err)
 	switch {
 	case err == nil:
-		breaker.end(nil)
+		breaker.end(begin, nil)
 		return nil
 	case !isReply && isCurrent:
-		breaker.end(err)
+		breaker.end(begin, err)
 	case isReply:
-		breaker.end(nil)
+		breaker.end(begin, nil)
 		if isCurrent && strings.HasPrefix(reply.Error(), "READONLY") && s.client.CompareAndSwap(current, nil) {
 			go client.Close()
 		}
