@@ -120,5 +120,8 @@ func TestGrantAccessFails(t *testing.T) {
 	srv.Get(t, cache)
 	require.ErrorIs(t, cache.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{}), seam.ErrInvalidParams)
 	require.ErrorIs(t, cache.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{UserIdentifierKey: user}), seam.ErrInvalidParams)
+	before := srv.Requests("")
+	srv.Get(t, cache)
+	require.Equal(t, before, srv.Requests(""), "what was rejected changed nothing")
 	require.ErrorIs(t, cache.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{ClientSessionID: "none", ConnectedAccountIDs: []string{"a"}}), seam.ErrNotFound)
 }

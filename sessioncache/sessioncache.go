@@ -246,6 +246,9 @@ func (c *Cache) GrantAccess(ctx context.Context, params seam.ClientSessionGrantA
 		user = cmp.Or(user, before)
 	}
 	err := c.client.ClientSessions.GrantAccess(ctx, params)
+	if errors.Is(err, seam.ErrInvalidParams) { // nothing has changed
+		return err
+	}
 	for _, user := range []string{user, before} {
 		if user != "" {
 			err = errors.Join(err, c.Forget(context.WithoutCancel(ctx), user))
