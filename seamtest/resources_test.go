@@ -60,6 +60,7 @@ func TestOfUser(t *testing.T) {
 	post("/connect_webviews/create", nil)
 	for user, params := range map[string]seam.ClientSessionCreateParams{
 		"jane": {ConnectWebviewIDs: []string{webview}}, "joe": {ConnectedAccountIDs: []string{"joe's"}},
+		"ann": {ConnectedAccountIDs: []string{"jane's"}},
 	} {
 		params.UserIdentifierKey = user
 		_, err := client.ClientSessions.Create(t.Context(), params)
@@ -88,8 +89,38 @@ func TestOfUser(t *testing.T) {
 			assert.Equal(t, want, texts(post(tt.path, params)[tt.key], tt.id), "%s of %s", tt.path, user)
 		}
 	}
+	devices := func(user string) []string {
+		t.Helper()
+		return texts(post("/devices/list", object{"user_identifier_key": user})["devices"], "device_id")
+	}
+	assert.Equal(t, []string{janes}, devices("ann"))
+	assert.Empty(t, post("/connect_webviews/list", object{"user_identifier_key": "ann"})["connect_webviews"], "she only shares the account")
 	post("/connect_webviews/delete", object{"connect_webview_id": webview})
-	assert.Empty(t, post("/devices/list", object{"user_identifier_key": "jane"})["devices"])
+	assert.Empty(t, devices("jane"))
+	jane, err := client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: "jane"})
+	require.NoError(t, err)
+	assert.Empty(t, jane.ConnectWebviewIDs)
+
+	// A session that ends, or that becomes another user's.
+	get := func(user string) (*seam.ClientSession, error) {
+		return client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{UserIdentifierKey: user})
+	}
+	joe, err := get("joe")
+	require.NoError(t, err)
+	require.NoError(t, client.ClientSessions.GrantAccess(t.Context(), seam.ClientSessionGrantAccessParams{
+		ClientSessionID: joe.ClientSessionID, UserIdentifierKey: "jim", UserIdentityID: "jim",
+	}))
+	assert.Equal(t, []string{joes}, devices("jim"))
+	assert.Empty(t, devices("joe"))
+	_, err = get("joe")
+	require.ErrorIs(t, err, seam.ErrNotFound)
+	require.NoError(t, client.ClientSessions.Delete(t.Context(), joe.ClientSessionID))
+	_, err = get("jim")
+	require.ErrorIs(t, err, seam.ErrNotFound)
+	ann, err := get("ann")
+	require.NoError(t, err)
+	require.NoError(t, client.ClientSessions.Revoke(t.Context(), ann.ClientSessionID))
+	assert.Empty(t, devices("ann"))
 }
 
 func TestFilters(t *testing.T) {
@@ -111,8 +142,8 @@ func TestFilters(t *testing.T) {
 		{object{"connect_webview_id": "unknown"}, []string{}},
 		{object{"created_before": soon}, []string{a}},
 		{object{"custom_metadata_has": object{"floor": "3"}}, []string{b}},
-		{object{"custom_metadata_has": object{"floor": "3", "room": "1"}}, []string{}},
-		{object{"search": "back d"}, []string{b}},
+		{object{"custom_metadata_has": object{"a": "", "b": "", "c": "", "d": "", "e": "", "f": "", "g": "", "floor": "3"}}, []string{}},
+		{object{"search": "BACK d"}, []string{b}},
 		{object{"search": "3", "connected_account_id": "another"}, []string{b}},
 		{object{"search": "nothing has this"}, []string{}},
 	} {
@@ -185,7 +216,12 @@ func TestDeletedAccount(t *testing.T) {
 	})
 	require.NoError(t, err)
 	lock, other := srv.AddDevice("jane's"), srv.AddDevice("another")
-	post("/access_codes/create", object{"device_id": lock})
+	post("/access_codes/create", object{"device_id": lock, "code": "1234"})
+	post("/access_codes/create", object{"device_id": other, "code": "1234"}) // on another lock
+	elsewhere := srv.NewWorkspace()
+	elsewhere.AddDevice("jane's")
+	same, err := elsewhere.Client(t).ClientSessions.Create(t.Context(), seam.ClientSessionCreateParams{ConnectedAccountIDs: []string{"jane's"}})
+	require.NoError(t, err)
 	srv.SetOutcome(seamtest.Outcome{Pending: time.Hour})
 	post("/locks/unlock_door", object{"device_id": lock})
 	post("/connected_accounts/delete", object{"connected_account_id": "jane's"})
@@ -193,8 +229,11 @@ func TestDeletedAccount(t *testing.T) {
 	session, err = client.ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: session.ClientSessionID})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"another"}, session.ConnectedAccountIDs)
+	same, err = elsewhere.Client(t).ClientSessions.Get(t.Context(), seam.ClientSessionGetParams{ClientSessionID: same.ClientSessionID})
+	require.NoError(t, err)
+	assert.Equal(t, 1, same.DeviceCount, "in another workspace, an account with the same ID is another one")
 	ends := []string{"access_code.deleted", "device.deleted", "connected_account.deleted"}
-	all := texts(post("/events/list", object{"since": "2020-01-01T00:00:00Z"})["events"], "event_type")
+	all := texts(post("/events/list", object{"since": "2020-01-01T00:00:00Z", "connected_account_id": "jane's"})["events"], "event_type")
 	assert.Equal(t, ends, all)
 	got := types(srv, received)
 	assert.Equal(t, ends, got[len(got)-3:])
@@ -225,6 +264,7 @@ func TestEvents(t *testing.T) {
 		{long, []string{first, second, other}},
 		{object{"since": at(30 * time.Minute)}, []string{second, other}},
 		{object{"between": []string{at(-time.Hour), at(30 * time.Minute)}}, []string{first}},
+		{object{"between": []string{at(30 * time.Minute), at(2 * time.Hour)}}, []string{second, other}},
 		{object{"since": at(-time.Hour), "event_type": "device.low_battery"}, []string{first}},
 		{object{"since": at(-time.Hour), "event_ids": []string{other}}, []string{other}},
 		{object{"since": at(-time.Hour), "device_ids": []string{lock}, "limit": 1}, []string{first}},
