@@ -141,7 +141,8 @@ func TestStall(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // until Redis has reported what this process stored
 	}
 	requests := srv.Requests("")
-	redis.do(t, "CLIENT PAUSE 1300 ALL")
+	admin := redis.client(t) // is not closed during the pause, which would wait for its end
+	require.NoError(t, admin.Do(t.Context(), admin.B().ClientPause().Timeout(1300).All().Build()).Error())
 	var group sync.WaitGroup
 	group.Go(func() { get("new") })
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {

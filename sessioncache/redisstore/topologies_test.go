@@ -70,7 +70,10 @@ func TestSentinelFailover(t *testing.T) {
 	primary, srv := newRedis(t, "--repl-diskless-sync-delay", "0"), &cachetest.Seam{}
 	replica := primary.replicate(t)
 	sentinel := newSentinel(t, primary)
-	time.Sleep(2 * time.Second) // until it knows the replica
+	require.Eventually(t, func() bool {
+		replicas, err := (&redis{addr: sentinel}).do(t, "SENTINEL REPLICAS main").ToArray()
+		return err == nil && len(replicas) == 1
+	}, time.Minute, 100*time.Millisecond)
 	caches := cachesOf(t, srv, 2, rueidis.ClientOption{InitAddress: []string{sentinel}, Sentinel: rueidis.SentinelOption{MasterSet: "main"}})
 	const users = 200
 	name := func(i int) string { return fmt.Sprint("user_", i) }
@@ -111,21 +114,28 @@ func TestSentinelFailover(t *testing.T) {
 	}
 }
 
-// cluster is a cluster of three servers.
+// cluster is a cluster of three primaries. The first has a replica.
 type cluster []*redis
 
-func newCluster(tb testing.TB) (c cluster) {
+func newCluster(tb testing.TB) (c cluster, replica *redis) {
 	tb.Helper()
+	node := func() *redis {
+		return newRedis(tb, "--cluster-enabled", "yes", "--cluster-port", freePort(tb), "--cluster-node-timeout", "1500",
+			"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0")
+	}
 	arguments := []string{"--cluster", "create"}
 	for range 3 {
-		r := newRedis(tb, "--cluster-enabled", "yes", "--cluster-port", freePort(tb), "--cluster-node-timeout", "1500", "--cluster-require-full-coverage", "no")
+		r := node()
 		c, arguments = append(c, r), append(arguments, r.addr)
 	}
 	c.admin(tb, append(arguments, "--cluster-yes")...)
 	for _, r := range c {
 		r.waitForCluster(tb)
 	}
-	return c
+	replica = node()
+	c.admin(tb, "--cluster", "add-node", replica.addr, c[0].addr, "--cluster-slave", "--cluster-master-id", c[0].id(tb))
+	c[0].waitForInfo(tb, "state=online")
+	return c, replica
 }
 
 // admin runs redis-cli.
@@ -156,8 +166,9 @@ func (r *redis) id(tb testing.TB) string {
 func TestClusterLosesShard(t *testing.T) {
 	t.Parallel()
 	skipTopologies(t)
-	cluster, srv := newCluster(t), &cachetest.Seam{}
-	caches := cachesOf(t, srv, 2, rueidis.ClientOption{InitAddress: []string{cluster[1].addr, cluster[2].addr}})
+	srv := &cachetest.Seam{}
+	cluster, _ := newCluster(t)
+	caches := cachesOf(t, srv, 2, rueidis.ClientOption{InitAddress: []string{cluster[0].addr, cluster[1].addr}})
 	const users = 300
 	round := func() (requests, errs int) {
 		before := srv.Requests("")
@@ -176,7 +187,7 @@ func TestClusterLosesShard(t *testing.T) {
 		round()
 		time.Sleep(100 * time.Millisecond) // until Redis has reported what was stored
 	}
-	cluster[0].kill(t)
+	cluster[2].kill(t)
 	killed := time.Now()
 	_, err := caches[0].Session(t.Context(), "notices")
 	require.NoError(t, err)
@@ -199,20 +210,22 @@ func TestClusterLosesShard(t *testing.T) {
 	assert.Greater(t, failed, users/6)
 	assert.Less(t, failed, users/2)
 
-	cluster[0].run(t)
-	cluster[0].waitForCluster(t)
+	cluster[2].run(t)
+	cluster[2].waitForCluster(t)
 	require.Eventually(t, func() bool {
 		requests, _ := round()
 		return requests == 0
 	}, time.Minute, time.Second)
 }
 
-// TestClusterMovesSlots checks that sessions are returned and sign-outs hold while slots are moved.
+// TestClusterMovesSlots checks that sessions are returned and sign-outs hold while slots are moved, and
+// after a failover.
 func TestClusterMovesSlots(t *testing.T) {
 	t.Parallel()
 	skipTopologies(t)
-	cluster, srv := newCluster(t), &cachetest.Seam{}
-	caches := cachesOf(t, srv, 2, rueidis.ClientOption{InitAddress: []string{cluster[0].addr}, ConnWriteTimeout: 5 * time.Second})
+	srv := &cachetest.Seam{}
+	cluster, replica := newCluster(t)
+	caches := cachesOf(t, srv, 2, rueidis.ClientOption{InitAddress: []string{cluster[0].addr, cluster[1].addr}, ConnWriteTimeout: 5 * time.Second})
 	done := make(chan struct{})
 	var group sync.WaitGroup
 	var signOuts, failed atomic.Int64
@@ -252,10 +265,35 @@ func TestClusterMovesSlots(t *testing.T) {
 	close(done)
 	group.Wait()
 	t.Logf("%d of %d sign-outs failed, %d errors of the store", failed.Load(), signOuts.Load(), caches[0].Stats().StoreErrors+caches[1].Stats().StoreErrors)
-	for _, cache := range caches {
-		for range 2 {
-			srv.Get(t, cache)
+	assert.LessOrEqual(t, failed.Load(), signOuts.Load()/100)
+	assert.NotZero(t, caches[1].Stats().Hits)
+
+	const users = 100
+	ids := make([]string, users)
+	for i := range users {
+		session, err := caches[0].Session(t.Context(), fmt.Sprint("user_", i))
+		require.NoError(t, err)
+		ids[i] = session.ClientSessionID
+	}
+	for i := range users {
+		require.NoError(t, caches[0].SignOut(t.Context(), fmt.Sprint("user_", i)))
+	}
+	cluster[0].kill(t)
+	replica.waitForInfo(t, "role:master")
+	cluster[1].waitForCluster(t)
+	for i := range users {
+		for _, cache := range caches {
+			session, err := cache.Session(t.Context(), fmt.Sprint("user_", i))
+			require.NoError(t, err)
+			assert.NotEqual(t, ids[i], session.ClientSessionID)
 		}
 	}
-	assert.NotZero(t, caches[1].Stats().Hits)
+	require.Eventually(t, func() bool {
+		for i := range users {
+			if caches[0].SignOut(t.Context(), fmt.Sprint("user_", i)) != nil {
+				return false
+			}
+		}
+		return true
+	}, time.Minute, 100*time.Millisecond)
 }
