@@ -18,16 +18,14 @@
 //   - action_attempts: get, list. [Server.SetOutcome] says how long they are pending and how they end.
 //   - events: get, list
 //
-// user_identifier_key limits each list to what the user's sessions have access to. Browsers and
-// Seam's SDKs for other languages can use the server too.
+// user_identifier_key limits the lists that have this param to what the user's sessions have
+// access to. Browsers and Seam's SDKs for other languages can use the server too.
 //
 // Requests to all endpoints that Seam documents are checked by its published schema. A
 // param that the endpoint does not have is refused with invalid_input, which Seam may
-// ignore instead. IDs need not be UUIDs. [Server.Handle] answers endpoints that the
-// server does not simulate. It also answers those with a param that the server would ignore:
-// sync, the filters by space, customer, access grant, access method, access system and user
-// identity, and offline and backup access codes. Without a handler, a request for any of these
-// fails the test.
+// ignore instead. IDs need not be UUIDs. The server refuses what it does not simulate: other
+// endpoints, and params that it would have to ignore, such as sync and the filters by space and
+// access grant. Such a request fails the test, unless [Server.Handle] answers it.
 //
 // [Server.Fail] makes requests fail. [Workspace.AddWebhook] delivers the events of a
 // workspace. [SignWebhook] signs an event of any type.
@@ -45,7 +43,7 @@
 //	})
 //
 // A server that is started in a bubble does not use the network. Only clients from
-// [Server.Client] in the same bubble can connect to it. Receive webhooks with
+// [Server.Client] in the same bubble can connect to it, or calls of [Server.ServeHTTP]. Receive webhooks with
 // [Workspace.AddWebhookHandler]. Sessions expire on the bubble's clock, for example during
 // time.Sleep. Outside a bubble, use [Server.Advance] to expire sessions.
 //
