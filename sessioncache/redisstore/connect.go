@@ -89,8 +89,8 @@ func (s *Store) connectNow(begin int64) error {
 	return nil
 }
 
-// prove stores an entry, deletes it, and checks that this is reported. So it needs every command and
-// the names of every kind.
+// prove stores an entry, deletes it, and checks that Redis reported the deletion. It uses every command
+// and every kind of name, so that a missing right is found here.
 func (s *Store) prove(client rueidis.Client) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
@@ -99,25 +99,21 @@ func (s *Store) prove(client rueidis.Client) error {
 	user := sessioncache.Key{Namespace: "proof", ID: rand.Text()}
 	entry := &sessioncache.Entry{ExpiresAt: time.Now().Add(time.Minute)}
 	entry.Session.ClientSessionID = user.ID
-	_, err := proof.Load(ctx, user, func(*sessioncache.Entry) bool { return false },
-		func(context.Context, *sessioncache.Entry) (*sessioncache.Entry, error) { return entry, nil })
-	if err == nil {
-		_, err = proof.Get(ctx, user)
-	}
-	if err == nil {
-		err = client.Do(ctx, client.B().Arbitrary("WAIT", "0", "1").Build()).Error() // does not wait
-	}
-	if err == nil {
-		err = proof.Ping(ctx)
-	}
-	if err == nil {
-		err = proof.DeleteSession(ctx, user)
-	}
-	if err == nil {
-		err = proof.Delete(ctx, user, true)
-	}
-	if err != nil && !errors.Is(err, errUnconfirmed) {
-		return err
+	for _, step := range []func() error{
+		func() error {
+			_, err := proof.Load(ctx, user, func(*sessioncache.Entry) bool { return false },
+				func(context.Context, *sessioncache.Entry) (*sessioncache.Entry, error) { return entry, nil })
+			return err
+		},
+		func() error { _, err := proof.Get(ctx, user); return err },
+		func() error { return proof.Ping(ctx) },
+		func() error { return client.Do(ctx, client.B().Arbitrary("WAIT", "0", "1").Build()).Error() }, // does not wait
+		func() error { return proof.DeleteSession(ctx, user) },
+		func() error { return proof.Delete(ctx, user, true) },
+	} {
+		if err := step(); err != nil && !errors.Is(err, errUnconfirmed) {
+			return err
+		}
 	}
 	if entry, err := proof.Get(ctx, user); entry != nil || err != nil {
 		return errors.Join(err, errNoReport)

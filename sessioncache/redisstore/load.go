@@ -41,7 +41,7 @@ func (s *Store) readRedis(ctx context.Context, sealer *sealer, name string) (*se
 	if err != nil {
 		return nil, err
 	}
-	changes, at := s.memory.begin(name), time.Now() // before it is known that the shard is in use
+	changes, at := s.memory.changesOf(name), time.Now() // before it is known that the shard is in use
 	get := client.B().Get().Key(name).Cache()
 	breaker := s.breaker(client, get.Slot())
 	begin, err := breaker.begin()

@@ -14,19 +14,18 @@ import (
 const (
 	// trust is how long entries in memory are returned after the connection to Redis was lost.
 	trust = 10 * time.Second
-	// entrySize is what an entry takes, more or less.
+	// entrySize is the approximate size of an entry.
 	entrySize = 2 << 10
 )
 
-// memory holds the entries that were read last. An entry is decrypted once. While Redis does not
-// respond, it is returned as long as it can be trusted: Redis reported its changes until the
-// connection was lost.
+// memory holds the entries that were read last, so that each is decrypted once. An entry can be trusted
+// for a while after the connection was lost, because Redis reported its changes until then.
 type memory struct {
 	mu      sync.Mutex
 	entries *simplelru.LRU[string, *read]
 	changes [256]uint64 // that Redis reported or this process made, by hash of the name
 	seed    maphash.Seed
-	losses  []time.Time // of connections: the last one before trust, and those within it
+	losses  []time.Time // when connections were lost; of those longer than trust ago, only the last
 }
 
 // read is an entry and the value that it was decrypted from.
@@ -43,7 +42,7 @@ func newMemory(size int) *memory {
 	return &memory{entries: entries, seed: maphash.MakeSeed()}
 }
 
-// change returns the counter of the changes of a value. Some others share it.
+// change returns the counter of the changes of a value, which other values share.
 func (m *memory) change(name string) *uint64 {
 	return &m.changes[maphash.String(m.seed, name)%uint64(len(m.changes))]
 }
@@ -54,8 +53,8 @@ func (m *memory) changeAll() {
 	}
 }
 
-// begin returns a number to pass to add after the value was read.
-func (m *memory) begin(name string) uint64 {
+// changesOf returns a number to pass to add after the value was read.
+func (m *memory) changesOf(name string) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return *m.change(name)
@@ -83,11 +82,11 @@ func (m *memory) last(name string) (value string, _ *sessioncache.Entry) {
 	return "", nil
 }
 
-// add adds an entry, unless its value may have changed since begin.
-func (m *memory) add(name string, r *read, begin uint64) {
+// add adds an entry, unless its value may have changed since changesOf.
+func (m *memory) add(name string, r *read, changes uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if *m.change(name) == begin {
+	if *m.change(name) == changes {
 		m.entries.Add(name, r)
 	}
 }
@@ -111,6 +110,14 @@ func (m *memory) removeSession(id string) {
 	}
 }
 
+// clear removes all entries.
+func (m *memory) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changeAll()
+	m.entries.Purge()
+}
+
 // changed is called when Redis reports changes, and with nil after a flush and when a connection is
 // lost. It must not send a request, because it runs where the responses are read.
 func (m *memory) changed(names []rueidis.RedisMessage) {
@@ -132,8 +139,7 @@ func (m *memory) changed(names []rueidis.RedisMessage) {
 	}
 }
 
-// trusted returns the entry that was read last, or nil if that can be outdated for longer than
-// trust.
+// trusted returns an entry, or nil if its connection was lost longer than trust ago.
 func (m *memory) trusted(name string) *sessioncache.Entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()

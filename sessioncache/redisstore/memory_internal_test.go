@@ -50,7 +50,7 @@ func TestTrust(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMemory(1 << 20)
 				time.Sleep(time.Second)
-				m.add("name", &read{newEntry("id"), "value", 1, time.Now()}, m.begin("name"))
+				m.add("name", &read{newEntry("id"), "value", 1, time.Now()}, m.changesOf("name"))
 				time.Sleep(time.Second)
 				tt.events(m)
 				assert.Equal(t, tt.trusted, m.trusted("name") != nil)
@@ -70,9 +70,9 @@ func TestChangedWhileRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMemory(1 << 20)
-			begin := m.begin("name")
+			changes := m.changesOf("name")
 			change(m)
-			m.add("name", &read{newEntry("id"), "value", 1, time.Now()}, begin)
+			m.add("name", &read{newEntry("id"), "value", 1, time.Now()}, changes)
 			assert.Nil(t, m.trusted("name"))
 		})
 	}

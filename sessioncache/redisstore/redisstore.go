@@ -145,8 +145,9 @@ func New(option rueidis.ClientOption, key []byte, opts ...Option) (*Store, error
 		option.Dialer.KeepAlive = time.Second
 	}
 	option.Dialer.KeepAlive = min(option.Dialer.KeepAlive, maxKeepAlive)
-	s := &Store{option: option, prefix: "seam:", timeout: option.ConnWriteTimeout, memory: newMemory(cmp.Or(max(0, option.CacheSizeEachConn), rueidis.DefaultCacheBytes))}
-	s.option.OnInvalidations = s.memory.changed
+	memory := newMemory(cmp.Or(max(0, option.CacheSizeEachConn), rueidis.DefaultCacheBytes))
+	option.OnInvalidations = memory.changed
+	s := &Store{option: option, prefix: "seam:", timeout: option.ConnWriteTimeout, memory: memory}
 	keys := [][]byte{key}
 	for _, opt := range opts {
 		opt(s, &keys)
@@ -187,4 +188,5 @@ func (s *Store) Close() {
 	if client := s.client.Swap(nil); client != nil {
 		(*client).Close()
 	}
+	s.memory.clear()
 }

@@ -337,10 +337,14 @@ func TestClose(t *testing.T) {
 	store := redis.store(t, key, patient)
 	cache, err := sessioncache.New(srv.Client(t), sessioncache.Config{Store: store})
 	require.NoError(t, err)
-	srv.Get(t, cache)
+	for range 3 {
+		srv.Get(t, cache)
+	}
 	store.Close()
 	store.Close()
+	requests := srv.Requests("")
 	srv.Get(t, cache)
+	assert.Equal(t, requests+1, srv.Requests(""))
 	require.Error(t, cache.Forget(t.Context(), user))
 	assert.NotZero(t, cache.Stats().StoreErrors)
 }

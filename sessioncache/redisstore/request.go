@@ -11,8 +11,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// breaker tells whether a shard is in use. It is not for a pause after its connection has failed. Then
-// one request tries it. The first success ends that.
+// breaker decides whether a shard is used. After its connection has failed, it is not used for a pause.
+// Then one request tries it, and others follow when that has succeeded.
 type breaker struct {
 	failedAt atomic.Int64 // in Unix nanoseconds; 0 if it works
 	cause    atomic.Pointer[error]
@@ -38,8 +38,8 @@ func (b *breaker) begin() (begin int64, _ error) {
 	return 0, down{*b.cause.Load()}
 }
 
-// end receives the result of a request. A success counts if no request has failed since its begin: it
-// may have come from memory.
+// end receives the result of a request. A success is ignored if another request has failed since begin,
+// because the success may have come from memory.
 func (b *breaker) end(begin int64, err error) {
 	if err != nil {
 		b.cause.Store(&err)

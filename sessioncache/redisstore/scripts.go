@@ -26,8 +26,8 @@ return 0`
 	// KEYS: the name of a user, the lock, the name of the session. ARGV: a token, the value, the time
 	// that it lasts, the index of the session.
 	storeUser = checkLock + indexSession + setUser
-	// In a cluster, the session is in another slot than the user. KEYS and ARGV are the same, without
-	// the names that are in another slot.
+	// In a cluster, a user and a session are in different slots, so each has its own script. ARGV are the
+	// same, and KEYS are those of the slot.
 	storeUserAlone    = checkLock + setUser
 	indexSessionAlone = indexSession + `return "indexed"`
 
