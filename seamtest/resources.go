@@ -131,7 +131,7 @@ func (s *Server) matches(c call, r *resource) bool {
 		case "limit", "page_cursor":
 			is = true
 		case "user_identifier_key":
-			is = slices.ContainsFunc(s.ofUsers[text], func(session *session) bool {
+			is = text == "" || slices.ContainsFunc(s.ofUsers[text], func(session *session) bool {
 				return session.hasKey(text) && !session.revoked && s.canAccess(session, r)
 			})
 		case "connect_webview_id":

@@ -2,6 +2,8 @@ package seamtest_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +123,21 @@ func TestOfUser(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, client.ClientSessions.Revoke(t.Context(), ann.ClientSessionID))
 	assert.Empty(t, devices("ann"))
+}
+
+// TestEmptyKey lists the devices of a user without a key, which package seam refuses. It is no
+// filter.
+func TestEmptyKey(t *testing.T) {
+	t.Parallel()
+	srv := seamtest.NewServer(t)
+	lock := srv.AddDevice("account")
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/devices/list", strings.NewReader(`{"user_identifier_key": ""}`))
+	req.Header = key(srv)
+	req.Header.Set("Content-Type", "application/json")
+	resp := httptest.NewRecorder()
+	srv.ServeHTTP(resp, req)
+	assert.Equal(t, http.StatusOK, resp.Code)
+	assert.Contains(t, resp.Body.String(), lock)
 }
 
 func TestFilters(t *testing.T) {

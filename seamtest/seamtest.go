@@ -19,7 +19,7 @@
 //   - events: get, list
 //
 // user_identifier_key limits the lists that have this param to what the user's sessions have
-// access to. Browsers and Seam's SDKs for other languages can use the server too.
+// access to; an empty one limits nothing. Browsers and Seam's SDKs for other languages can use the server too.
 //
 // Requests to all endpoints that Seam documents are checked by its published schema. A
 // param that the endpoint does not have is refused with invalid_input, which Seam may
