@@ -146,7 +146,7 @@ func mayEnd(err error) bool {
 // unusable returns the error of a failure to connect. It adds what to do.
 func (s *Store) unusable(err error) error {
 	const needs = "; permit the commands HELLO, AUTH, PING, CLIENT TRACKING, CLIENT CACHING, ROLE, WAIT, GET, PTTL, SET, DEL, HGET, HSET, HDEL, HEXISTS, " +
-		"PEXPIRE, MULTI, EXEC, EVAL, and CLUSTER and ASKING in a cluster, for the keys "
+		"PEXPIRE, MULTI, EXEC, EVAL, and in a cluster CLUSTER SLOTS, CLUSTER SHARDS and ASKING, for the keys "
 	text, advice := err.Error(), "" // rueidis replaces some errors by their text
 	switch {
 	case strings.Contains(text, "NOPERM") || strings.Contains(text, "executing the script") || errors.Is(err, rueidis.ErrDoCacheAborted) || errors.Is(err, errNoReport):

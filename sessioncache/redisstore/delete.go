@@ -82,12 +82,12 @@ func (s *Store) deleteUser(ctx context.Context, sealer *sealer, hash, namespace 
 
 // replicas returns the number of replicas that are connected to a server, from its reply to ROLE.
 func replicas(role rueidis.RedisMessage) int64 {
-	const master = 3
-	if parts, _ := role.ToArray(); len(parts) == master {
-		connected, _ := parts[2].ToArray()
-		return int64(len(connected))
+	parts, _ := role.ToArray()
+	if len(parts) != 3 { // not a primary
+		return 0
 	}
-	return 0
+	connected, _ := parts[2].ToArray()
+	return int64(len(connected))
 }
 
 // confirm repeats a deletion on a connection of its own, where it does not hold up other requests,
@@ -127,6 +127,7 @@ func isRedirection(err *rueidis.RedisError) bool {
 	return isMoved || isAsk || err.IsTryAgain()
 }
 
+// waitForReplicas repeats a deletion and waits. connected is the number of replicas to wait for.
 func (s *Store) waitForReplicas(ctx context.Context, client rueidis.CoreClient, deletion func(rueidis.Builder) rueidis.Completed, connected int64) error {
 	b, wait := client.B(), s.timeout/2
 	results := client.DoMulti(ctx, deletion(b), b.Role().Build(), b.Wait().Numreplicas(connected).Timeout(wait.Milliseconds()).Build())

@@ -168,7 +168,10 @@ func TestClusterLosesShard(t *testing.T) {
 	skipTopologies(t)
 	srv := &cachetest.Seam{}
 	cluster, _ := newCluster(t)
-	caches := cachesOf(t, srv, 2, rueidis.ClientOption{InitAddress: []string{cluster[0].addr, cluster[1].addr}})
+	for _, r := range cluster {
+		r.do(t, "ACL SETUSER seam "+strings.Join(documentedRights(t), " "))
+	}
+	caches := cachesOf(t, srv, 2, rueidis.ClientOption{InitAddress: []string{cluster[0].addr, cluster[1].addr}, Username: "seam", Password: "password"})
 	const users = 300
 	round := func() (requests, errs int) {
 		before := srv.Requests("")
@@ -211,6 +214,7 @@ func TestClusterLosesShard(t *testing.T) {
 	assert.Less(t, failed, users/2)
 
 	cluster[2].run(t)
+	cluster[2].do(t, "ACL SETUSER seam "+strings.Join(documentedRights(t), " "))
 	cluster[2].waitForCluster(t)
 	require.Eventually(t, func() bool {
 		requests, _ := round()
