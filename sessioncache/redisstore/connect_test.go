@@ -132,11 +132,9 @@ func TestRights(t *testing.T) {
 	cache, err := sessioncache.New(srv.Client(t), sessioncache.Config{Store: usable})
 	require.NoError(t, err)
 	for _, end := range cachetest.Endings {
-		srv.Get(t, cache)
-		srv.Get(t, cache)
+		requireHit(t, cache, user)
 		end(t, srv, cache)
 	}
-	assert.NotZero(t, cache.Stats().Hits)
 	assert.Zero(t, cache.Stats().StoreErrors)
 	for i, right := range rights {
 		command, isCommand := strings.CutPrefix(right, "+")

@@ -35,7 +35,9 @@ func TestRoundTrips(t *testing.T) {
 			if err != nil {
 				return
 			}
-			sent.Add(1)
+			if string(buffer[:n]) != "*1\r\n$4\r\nPING\r\n" { // checks an idle connection
+				sent.Add(1)
+			}
 			_, _ = backend.Write(buffer[:n])
 		}
 	})
@@ -49,7 +51,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 	cache := caches[0]
 	trips("miss", 3, func() { srv.Get(t, cache) })
-	trips("first hit", 1, func() { srv.Get(t, cache) })
+	requireHit(t, cache, user)
 	trips("hit", 0, func() { srv.Get(t, cache) })
 	trips("sign-out", 5, func() { require.NoError(t, cache.SignOut(t.Context(), user)) })
 }
@@ -84,10 +86,10 @@ func TestManyWorkspaces(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(list, "\n"), "that of the store and of this command")
 	require.NoError(t, caches[0].Forget(t.Context(), "user_0"))
 	for i, cache := range caches {
-		before := cache.Stats().Hits
+		before := cache.Stats().Fetches
 		_, err := cache.Session(t.Context(), "user_0")
 		require.NoError(t, err)
-		assert.Equal(t, i > 0, cache.Stats().Hits > before, "only the first has forgotten the user")
+		assert.Equal(t, i == 0, cache.Stats().Fetches > before, "only the first has forgotten the user")
 	}
 }
 
