@@ -171,10 +171,7 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 // are not bounded.
 func readRefused(w http.ResponseWriter, r *http.Request) (string, error) {
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); !ok || server.ReadTimeout <= 0 {
-		control := http.NewResponseController(w)
-		if control.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
-			defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // a deadline that passes later would cancel the request
-		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // net/http ends it with the body
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var body struct {
