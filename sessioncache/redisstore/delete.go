@@ -80,16 +80,6 @@ func (s *Store) deleteUser(ctx context.Context, sealer *sealer, hash, namespace 
 	return errors.Join(err, lastErr)
 }
 
-// replicas returns the number of replicas that are connected to a server, from its reply to ROLE.
-func replicas(role rueidis.RedisMessage) int64 {
-	parts, _ := role.ToArray()
-	if len(parts) != 3 { // not a primary
-		return 0
-	}
-	connected, _ := parts[2].ToArray()
-	return int64(len(connected))
-}
-
 // confirm repeats a deletion on a connection of its own, where it does not hold up other requests,
 // and waits until the replicas have confirmed it. There WAIT concerns that deletion. In a cluster,
 // the first deletion may have been redirected, so connected may be the number of another server.
@@ -142,4 +132,14 @@ func (s *Store) waitForReplicas(ctx context.Context, client rueidis.CoreClient, 
 		return fmt.Errorf("redisstore: %d of %d replicas responded within %v: %w", confirmed, connected, wait.Round(time.Millisecond), errUnconfirmed)
 	}
 	return nil
+}
+
+// replicas returns the number of replicas that are connected to a server, from its reply to ROLE.
+func replicas(role rueidis.RedisMessage) int64 {
+	parts, _ := role.ToArray()
+	if len(parts) != 3 { // not a primary
+		return 0
+	}
+	connected, _ := parts[2].ToArray()
+	return int64(len(connected))
 }

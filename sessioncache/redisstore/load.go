@@ -161,9 +161,12 @@ func (l *load) lock(ctx context.Context, old *sessioncache.Entry, usable func(*s
 	}
 }
 
-// parse returns the three values of the reply to lockUser.
+// parse returns the three values of the reply to lockUser, or nothing if it is another reply.
 func parse(reply rueidis.RedisMessage) (state, value string, left time.Duration) {
 	values, _ := reply.ToArray()
+	if len(values) != 3 {
+		return "", "", 0
+	}
 	state, _ = values[0].ToString()
 	value, _ = values[1].ToString()
 	milliseconds, _ := values[2].AsInt64()

@@ -51,6 +51,11 @@ func (b *breaker) end(begin int64, err error) {
 
 func (b *breaker) isOpen() bool { return b.failedAt.Load() != 0 }
 
+func (s *Store) breakerOf(client rueidis.Client, name string) *breaker {
+	get := client.B().Get().Key(name).Cache()
+	return s.breaker(client, get.Slot())
+}
+
 // breaker returns the breaker of the shard that has a slot. Slots that are neighbors share a breaker.
 // All share one where there is no cluster.
 func (s *Store) breaker(client rueidis.Client, slot uint16) *breaker {
@@ -58,11 +63,6 @@ func (s *Store) breaker(client rueidis.Client, slot uint16) *breaker {
 		return &s.shards[0]
 	}
 	return &s.shards[int(slot>>8)%len(s.shards)]
-}
-
-func (s *Store) breakerOf(client rueidis.Client, name string) *breaker {
-	get := client.B().Get().Key(name).Cache()
-	return s.breaker(client, get.Slot())
 }
 
 // begin returns an error if no request for a name may be sent.
@@ -84,11 +84,6 @@ func (s *Store) isDown(name string) bool {
 func (s *Store) isCluster() bool {
 	client := s.client.Load()
 	return client != nil && (*client).Mode() == rueidis.ClientModeCluster
-}
-
-// bounded returns a context that ends after the timeout of a request, and not with ctx.
-func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 }
 
 // eval runs a script, whether or not Redis failed before.
@@ -131,6 +126,11 @@ func (s *Store) send(ctx context.Context, commands func(rueidis.Builder) rueidis
 		}
 	}
 	return replies, s.ended(client, breaker, begin, err)
+}
+
+// bounded returns a context that ends after the timeout of a request, and not with ctx.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 }
 
 // ended tells the breaker how a request ended, and returns its error with a prefix. If the server has
