@@ -117,7 +117,8 @@ func isRedirection(err *rueidis.RedisError) bool {
 	return isMoved || isAsk || err.IsTryAgain()
 }
 
-// waitForReplicas repeats a deletion and waits. connected is the number of replicas to wait for.
+// waitForReplicas repeats a deletion and waits. connected is the number of replicas to wait for, at
+// least. If more are connected by then, it begins again.
 func (s *Store) waitForReplicas(ctx context.Context, client rueidis.CoreClient, deletion func(rueidis.Builder) rueidis.Completed, connected int64) error {
 	b, wait := client.B(), s.timeout/2
 	results := client.DoMulti(ctx, deletion(b), b.Role().Build(), b.Wait().Numreplicas(connected).Timeout(wait.Milliseconds()).Build())
@@ -128,10 +129,14 @@ func (s *Store) waitForReplicas(ctx context.Context, client rueidis.CoreClient, 
 	}
 	role, _ := results[1].ToMessage()
 	confirmed, _ := results[2].AsInt64()
-	if connected = replicas(role); confirmed < connected {
-		return fmt.Errorf("redisstore: %d of %d replicas responded within %v: %w", confirmed, connected, wait.Round(time.Millisecond), errUnconfirmed)
+	switch now := replicas(role); {
+	case confirmed >= now:
+		return nil
+	case now > connected:
+		return s.waitForReplicas(ctx, client, deletion, now)
+	default:
+		return fmt.Errorf("redisstore: %d of %d replicas responded within %v: %w", confirmed, now, wait.Round(time.Millisecond), errUnconfirmed)
 	}
-	return nil
 }
 
 // replicas returns the number of replicas that are connected to a server, from its reply to ROLE.

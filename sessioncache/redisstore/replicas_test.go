@@ -39,17 +39,18 @@ func TestSignOutOnReplicas(t *testing.T) {
 	primary, srv := newRedis(t, "--repl-diskless-sync-delay", "0"), &cachetest.Seam{}
 	replica := primary.replicate(t)
 	second := primary.replicate(t)
-	caches := primary.caches(t, srv, 2, 4*time.Second, sessioncache.Config{})
-	cache := caches[0]
+	waits := primary.caches(t, srv, 1, patient, sessioncache.Config{})[0]
 	client := replica.client(t)
 	for range 20 {
-		srv.Get(t, cache)
-		require.NoError(t, cache.SignOut(t.Context(), user))
+		srv.Get(t, waits)
+		require.NoError(t, waits.SignOut(t.Context(), user))
 		names, err := client.Do(t.Context(), client.B().Keys().Pattern("seam:user:*").Build()).AsStrSlice()
 		require.NoError(t, err)
 		require.Empty(t, names)
 	}
 
+	caches := primary.caches(t, srv, 2, 4*time.Second, sessioncache.Config{})
+	cache := caches[0]
 	goOn := replica.hang(t)
 	srv.Get(t, cache)
 	ends := make(chan error)
@@ -68,11 +69,31 @@ func TestSignOutOnReplicas(t *testing.T) {
 	require.NoError(t, cache.Forget(t.Context(), "another"), "only a sign-out waits")
 	require.Error(t, caches[1].SignOut(t.Context(), user), "there is nothing to delete, but that is not confirmed either")
 	goOn()
-	require.NoError(t, cache.SignOut(t.Context(), user))
+	require.NoError(t, waits.SignOut(t.Context(), user))
 
 	second.kill(t)
 	primary.waitForInfo(t, "connected_slaves:1")
-	require.NoError(t, cache.SignOut(t.Context(), user), "a replica that has left is not waited for")
+	require.NoError(t, waits.SignOut(t.Context(), user), "a replica that has left is not waited for")
+}
+
+// TestReplicaJoins checks that a sign-out also waits for a replica that connects meanwhile.
+func TestReplicaJoins(t *testing.T) {
+	t.Parallel()
+	primary, srv := newRedis(t, "--repl-diskless-sync-delay", "0"), &cachetest.Seam{}
+	primary.replicate(t)
+	cache := primary.caches(t, srv, 1, patient, sessioncache.Config{})[0]
+	client := primary.client(t)
+	for range 8 {
+		replica := newRedis(t, "--replicaof", strings.ReplaceAll(primary.addr, ":", " "))
+		for info := ""; strings.Count(info, "state=online") < 2; {
+			require.NoError(t, cache.SignOut(t.Context(), user))
+			var err error
+			info, err = client.Do(t.Context(), client.B().Info().Section("replication").Build()).ToString()
+			require.NoError(t, err)
+		}
+		replica.kill(t)
+		primary.waitForInfo(t, "connected_slaves:1")
+	}
 }
 
 // TestHangingHandshake checks that a server that accepts connections and says nothing does not make
