@@ -28,7 +28,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 0, "seed of TestChaos; 0 for a random one")
-	calls = flag.Int("calls", 640, "number of calls of TestChaos")
+	calls = flag.Int("calls", 320, "number of calls of TestChaos")
 )
 
 // chaos is a proxy for a Seam server that spoils some responses, before or after the
