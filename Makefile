@@ -54,8 +54,8 @@ cross: ## vet the released modules for other systems, and run the tests on a 32-
 	GOEXPERIMENT=jsonv2 go test ./internal/transport
 	GODEBUG=fips140=only go test -run '^(TestFaultsOverTheWire|TestRequests|TestHandler)$$' . ./imkit ./webhook # FIPS mode has no entropy in a synctest bubble
 
-chaos: ## 20,000 calls to a server that fails in many ways
-	go test -count=1 -run 'TestChaos$$' -calls 20000 -v .
+chaos: ## 20,000 calls to a server that fails in many ways, and a list that takes too much memory
+	go test -count=1 -run 'TestChaos$$|TestListMemory$$' -calls 20000 -large -v .
 
 nested: ## the tests of the nested modules, those of the webapp and of seamd's pages in headless Chromium; SCREENSHOTS=<folder> keeps screenshots
 	printf '%s\n' $(NESTED) | xargs -P 2 -I '{}' go -C '{}' test -race -count=1 ./... # those with a browser mostly wait

@@ -26,7 +26,7 @@ var seams = map[string]func() *cachetest.Seam{
 func TestAccessLasts(t *testing.T) {
 	t.Parallel()
 	for name, newSeam := range seams {
-		for _, visits := range []time.Duration{time.Minute, 25 * time.Hour} {
+		for _, visits := range []time.Duration{2 * time.Minute, 25 * time.Hour} {
 			t.Run(name+", a visit each "+visits.String(), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
