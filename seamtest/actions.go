@@ -8,8 +8,9 @@ import (
 )
 
 // Outcome says what becomes of the actions of locks: how long their action attempts are
-// pending, and how they end. To create, update and delete an access code is an action too. The zero Outcome lets every action succeed at once. The
-// response to the action itself says pending in any case.
+// pending, and how they end. Creating, updating and deleting an access code are actions
+// too. The zero Outcome lets every action succeed at once. The response to the action
+// itself always says pending.
 type Outcome struct {
 	// DeviceID limits the outcome to a lock. An empty DeviceID means all locks of all
 	// workspaces.

@@ -19,7 +19,8 @@
 //   - events: get, list
 //
 // user_identifier_key limits the lists that have this param to what the user's sessions have
-// access to; an empty one limits nothing. Browsers and Seam's SDKs for other languages can use the server too.
+// access to. An empty one limits nothing. Browsers and Seam's SDKs for other languages can use
+// the server too.
 //
 // Requests to all endpoints that Seam documents are checked by its published schema. A
 // param that the endpoint does not have is refused with invalid_input, which Seam may
@@ -43,9 +44,10 @@
 //	})
 //
 // A server that is started in a bubble does not use the network. Only clients from
-// [Server.Client] in the same bubble can connect to it, or calls of [Server.ServeHTTP]. Receive webhooks with
-// [Workspace.AddWebhookHandler]. Sessions expire on the bubble's clock, for example during
-// time.Sleep. Outside a bubble, use [Server.Advance] to expire sessions.
+// [Server.Client] in the same bubble can connect to it, and [Server.ServeHTTP] can be called
+// there. Receive webhooks with [Workspace.AddWebhookHandler]. Sessions expire on the bubble's
+// clock, for example during time.Sleep. Outside a bubble, use [Server.Advance] to expire
+// sessions.
 //
 // # Behavior
 //

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/seam-go/seam"
+	"github.com/seam-go/seam/internal/fake"
 	"github.com/seam-go/seam/seamtest"
 )
 
@@ -53,7 +54,7 @@ func (s *Seam) up() *seamtest.Server {
 		var err error
 		s.server, err = seamtest.Start()
 		must(err)
-		s.admin, err = seam.NewClient(seam.WithAPIKey(s.server.APIKey), seam.WithHTTPClient(&http.Client{Transport: roundTripper(s.respond)}))
+		s.admin, err = seam.NewClient(seam.WithAPIKey(s.server.APIKey), seam.WithHTTPClient(&http.Client{Transport: fake.Transport(s.respond)}))
 		must(err)
 	})
 	return s.server
@@ -64,10 +65,6 @@ func must(err error) {
 		panic(err)
 	}
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // Client returns a client of s without retries. It authenticates with an API key unless opts
 // contain another credential. The end of the test stops s.
